@@ -1,0 +1,2 @@
+//! Placeholder until the httpd glue lands.
+fn main() {}

@@ -1,0 +1,162 @@
+//! The seams between a backend protocol, a backend connection and the client's request.
+//!
+//! A protocol is an [`Exchange`]: bytes of the backend go in, [`Event`]s come out; it performs no I/O and can stop at every
+//! byte. A backend connection is a [`Link`]. The pump in `proxy` moves bytes between the two and the client, and is driven
+//! either by blocking calls or by an event loop.
+
+use std::ops::Range;
+
+use super::ajp::{self, Malformed};
+
+/// Octets an [`Exchange`] may use in front of the data of a body packet.
+pub const ROOM_BEFORE: usize = 24;
+/// Octets an [`Exchange`] may use behind the data of a body packet.
+pub const ROOM_AFTER: usize = 8;
+
+/// Header pairs of a response head, already validated: iteration cannot fail.
+#[derive(Debug, Clone)]
+pub enum Fields<'a> {
+    /// Pairs of an AJP Send Headers packet.
+    Ajp(ajp::reply::Pairs<'a>),
+}
+
+impl<'a> Iterator for Fields<'a> {
+    /// Name and value, the value trimmed of blanks and tabs.
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Ajp(pairs) => pairs.next(),
+        }
+    }
+}
+
+/// The head of a backend's response.
+#[derive(Debug, Clone)]
+pub struct ResponseHead<'a> {
+    /// 200 to 999.
+    pub status: u16,
+    /// Reason phrase worth showing; `None` when the standard phrase is to be used.
+    pub reason: Option<&'a [u8]>,
+    /// Body length the backend announced and will be held to.
+    pub content_length: Option<u64>,
+    /// End-to-end headers only: hop-by-hop ones are left out by the iterator. Content-Length is included.
+    pub fields: Fields<'a>,
+}
+
+/// What an [`Exchange`] found at the front of its input.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Nothing further can be said before `need` octets (at least 1) are in the input, counted from the first octet that
+    /// was not consumed. A hint for the size of the buffer; fewer new octets are fine.
+    More {
+        /// Octets that must be contiguous in the input.
+        need: usize,
+    },
+    /// The response head; once per exchange.
+    Head(ResponseHead<'a>),
+    /// A piece of the response body, never empty.
+    Body(&'a [u8]),
+    /// The backend asks that what came so far is delivered to the client now.
+    Flush,
+    /// The backend wants request body: answer with one body packet of 1 to `max` octets, or with the end of the body.
+    WantBody {
+        /// Most octets of the packet, never 0.
+        max: usize,
+    },
+    /// The exchange is over.
+    Done {
+        /// The connection may carry another exchange.
+        reusable: bool,
+    },
+}
+
+/// A step of an [`Exchange`].
+#[derive(Debug)]
+pub struct Fed<'a> {
+    /// Octets of the input that are done with.
+    pub consumed: usize,
+    /// What they meant.
+    pub event: Event<'a>,
+}
+
+/// The client side of a backend protocol: one request, one response.
+pub trait Exchange {
+    /// Looks at the front of `input`. Call again with the rest until it answers [`Event::More`].
+    ///
+    /// # Errors
+    /// The backend broke the protocol; the connection must be closed.
+    fn feed<'a>(&mut self, input: &'a [u8]) -> Result<Fed<'a>, Malformed>;
+
+    /// Largest first body packet that must follow the head without being asked for; `None` if none must.
+    fn first_body(&self) -> Option<usize>;
+
+    /// Frames `len` (at least 1) octets of request body that stand at `packet[ROOM_BEFORE..]` and counts them as sent.
+    /// Returns the range of `packet` to send. `packet` is at least `ROOM_BEFORE + len + ROOM_AFTER` long.
+    fn frame_body(&mut self, packet: &mut [u8], len: usize) -> Range<usize>;
+
+    /// Writes the end of the request body (the answer to [`Event::WantBody`] when there is no more); as `frame_body`.
+    fn frame_end(&mut self, packet: &mut [u8]) -> Range<usize>;
+
+    /// The first octet of a reply has been seen.
+    fn reply_begun(&self) -> bool;
+
+    /// Input so far ends inside a packet (so EOF or a long silence is a cut packet, not a pause between packets).
+    fn inside_packet(&self) -> bool;
+
+    /// Request body still has to be delivered: octets of a known length left, or the end of an unknown one not sent.
+    fn body_owed(&self) -> bool;
+}
+
+/// Why a backend connection failed; the phase is known to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkError {
+    /// Closed by the backend in an orderly way (EOF).
+    Closed,
+    /// Reset by the backend (`ECONNRESET`, `EPIPE`).
+    Reset,
+    /// Nothing listens at the address (`ECONNREFUSED`, a missing UNIX socket).
+    Refused,
+    /// The deadline passed.
+    TimedOut,
+    /// The host name has no usable address.
+    NoAddress,
+    /// Any other error of the operating system, by its `errno`.
+    Os(i32),
+}
+
+/// Result of reading without, or with limited, blocking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// So many octets (at least 1) were stored.
+    Data(usize),
+    /// Nothing to read now.
+    WouldBlock,
+}
+
+/// An open backend connection.
+pub trait Link {
+    /// Sends as much of `parts`, in order, as the socket takes without blocking, in one system call; returns the octets
+    /// taken, 0 when it takes none now.
+    ///
+    /// # Errors
+    /// The connection is unusable.
+    fn send(&mut self, parts: &[&[u8]]) -> Result<usize, LinkError>;
+
+    /// Reads what is there, without blocking.
+    ///
+    /// # Errors
+    /// [`LinkError::Closed`] at EOF; otherwise the connection is unusable.
+    fn recv(&mut self, buffer: &mut [u8]) -> Result<Received, LinkError>;
+
+    /// Reads what is there, or waits for it at most `timeout` (`None`: for ever); one system call when the timeout is
+    /// the one of the call before.
+    ///
+    /// # Errors
+    /// As [`Link::recv`], and [`LinkError::TimedOut`].
+    fn recv_blocking(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: Option<std::time::Duration>,
+    ) -> Result<usize, LinkError>;
+}

@@ -1,0 +1,12 @@
+//! The pure core: protocols, mapping, configuration and decisions.
+//!
+//! Nothing here opens a socket or a file, reads a clock, starts a thread or knows httpd. Time, bytes and requests come in
+//! as arguments; `tests/layers.rs` keeps it that way.
+
+pub mod ajp;
+pub mod config;
+pub mod error;
+pub mod exchange;
+pub mod request;
+pub mod route;
+pub mod units;

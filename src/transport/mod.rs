@@ -1,0 +1,1 @@
+//! Sockets, deadlines and connection pools; knows no httpd type.
