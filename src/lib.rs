@@ -7,3 +7,5 @@
 #[forbid(unsafe_code)]
 pub mod engine;
 pub mod transport;
+pub mod ffi;
+pub mod httpd;

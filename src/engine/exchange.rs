@@ -64,6 +64,8 @@ pub enum Event<'a> {
         /// Most octets of the packet, never 0.
         max: usize,
     },
+    /// The backend wants request body and there is none left: answer with the end of the body.
+    WantEnd,
     /// The exchange is over.
     Done {
         /// The connection may carry another exchange.
@@ -103,6 +105,12 @@ pub trait Exchange {
 
     /// Input so far ends inside a packet (so EOF or a long silence is a cut packet, not a pause between packets).
     fn inside_packet(&self) -> bool;
+
+    /// Packets of the backend that are complete so far.
+    fn packets(&self) -> u64;
+
+    /// Octets of a body of known length have not been framed yet.
+    fn body_cut(&self) -> bool;
 
     /// Request body still has to be delivered: octets of a known length left, or the end of an unknown one not sent.
     fn body_owed(&self) -> bool;
@@ -159,4 +167,16 @@ pub trait Link {
         buffer: &mut [u8],
         timeout: Option<std::time::Duration>,
     ) -> Result<usize, LinkError>;
+
+    /// Waits at most `timeout` until something can be read, until `send` can take octets (if `writable`), or until the
+    /// descriptor `other` is readable.
+    ///
+    /// # Errors
+    /// [`LinkError::TimedOut`], or polling failed.
+    fn wait(
+        &mut self,
+        writable: bool,
+        other: Option<i32>,
+        timeout: std::time::Duration,
+    ) -> Result<(), LinkError>;
 }

@@ -5,8 +5,9 @@
 
 pub mod ajp;
 pub mod config;
-pub mod error;
+//pub mod error;
 pub mod exchange;
 pub mod request;
 pub mod route;
 pub mod units;
+//pub mod proxy;

@@ -1,0 +1,56 @@
+//! The client's side of a request, as the pump sees it.
+
+use crate::engine::error::ClientFault;
+use crate::engine::exchange::ResponseHead;
+use crate::engine::request::Request;
+use crate::engine::units::Tick;
+
+/// Result of reading request body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyRead {
+    /// So many octets (at least 1) were stored.
+    Data(usize),
+    /// The body is complete.
+    End,
+    /// The client has not sent more yet.
+    WouldBlock,
+}
+
+/// What follows the data of a [`Host::write`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// More data; httpd may collect.
+    More,
+    /// Everything so far has to leave now.
+    Flush,
+    /// The response is complete.
+    End,
+}
+
+/// The client's request and response.
+pub trait Host: Request {
+    /// Reads request body into `buffer`. `block`: wait for data (at most httpd's own timeout).
+    ///
+    /// # Errors
+    /// The body cannot be read: the status httpd has for it.
+    fn read_body(&mut self, buffer: &mut [u8], block: bool) -> Result<BodyRead, ClientFault>;
+
+    /// The descriptor to poll for request body, if polling it makes sense (a plain or TLS connection of its own; not a
+    /// stream of HTTP/2). `None`: read blocking.
+    fn body_descriptor(&self) -> Option<i32>;
+
+    /// Takes over the head of the response. Nothing leaves before the first [`Host::write`].
+    fn start_response(&mut self, head: &ResponseHead<'_>);
+
+    /// Forgets a head that was taken over and not written.
+    fn forget_response(&mut self);
+
+    /// Passes body octets to the client and says what follows. May block while the client is slow.
+    ///
+    /// # Errors
+    /// The client is gone.
+    fn write(&mut self, data: &[&[u8]], then: Then) -> Result<(), ClientFault>;
+
+    /// The current time.
+    fn now(&self) -> Tick;
+}

@@ -1,0 +1,464 @@
+//! Moves bytes between an exchange, its backend connection and the client, in constant memory.
+//!
+//! The pump never waits by itself unless it is told to block: [`Pump::step`] goes as far as it can and then says what it
+//! waits for, so that the same code serves the blocking driver ([`Pump::run`]) and an event loop.
+//!
+//! The beginning of a response is held back until it is complete, the backend asks for a flush, or [`HOLD`] octets of body
+//! are there: a backend that dies meanwhile costs a clean 502 instead of a truncated page, and a small response goes to
+//! httpd in one piece.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::buffers::Buffers;
+use super::host::{BodyRead, Host, Then};
+use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::exchange::{Event, Exchange, Link, LinkError, ROOM_BEFORE, Received};
+use crate::engine::units::Tick;
+
+/// Body octets held back before the response starts; mod_jk's response buffer has the same size.
+pub const HOLD: usize = 8192;
+/// Pieces of body passed on in one go.
+const PIECES: usize = 32;
+
+/// Limits that hold while the exchange runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Longest wait for each packet of the backend; `None`: no limit (`reply_timeout`, `socket_timeout`).
+    pub reply: Option<Duration>,
+    /// Longest time the backend may take nothing of what is sent to it.
+    pub send: Duration,
+    /// Longest wait for request body of the client (httpd's `Timeout`).
+    pub client: Duration,
+}
+
+/// How the pump behaves, from the worker and the server's options.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner<'a> {
+    /// Time limits.
+    pub timing: Timing,
+    /// Statuses that count as a failed attempt; negative ones do not hurt the worker (`fail_on_status`).
+    pub fail_on: &'a [i32],
+    /// Pass each packet on at once (`JkOptions +FlushPackets`).
+    pub flush_packets: bool,
+    /// Pass the head on at once (`JkOptions +FlushHeader`).
+    pub flush_head: bool,
+}
+
+/// What the pump waits for. The backend's answer is always awaited too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    /// Room for more request octets.
+    pub link_writable: bool,
+    /// Request body of the client.
+    pub client_readable: bool,
+}
+
+/// Result of [`Pump::step`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The response is complete and delivered.
+    Done {
+        /// The connection may carry another exchange.
+        reusable: bool,
+    },
+    /// Nothing more can be done before this happens.
+    Wait(Interest),
+}
+
+/// Octets moved, for logs and statistics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sent to the backend.
+    pub sent: u64,
+    /// Received from the backend.
+    pub received: u64,
+    /// Response body passed to the client.
+    pub body: u64,
+}
+
+/// A running exchange.
+#[derive(Debug)]
+pub struct Pump<'b, X> {
+    exchange: X,
+    buffers: &'b mut Buffers,
+    head_sent: usize,
+    packet: Range<usize>,
+    wanted: Option<usize>,
+    end_wanted: bool,
+    first_body: bool,
+    body_spent: bool,
+    send_failed: Option<LinkError>,
+    held: [(usize, usize); PIECES],
+    held_count: usize,
+    held_bytes: usize,
+    head_seen: bool,
+    delivered: bool,
+    packet_since: Option<(Tick, u64)>,
+    traffic: Traffic,
+}
+
+impl<'b, X: Exchange> Pump<'b, X> {
+    /// Prepares to send `buffers.head`, and behind it a first body packet when the protocol wants one: `kept` is the length
+    /// of the one an earlier attempt has read into `buffers.body`.
+    pub fn new(mut exchange: X, buffers: &'b mut Buffers, kept: Option<usize>) -> Self {
+        buffers.input.clear();
+        let packet = match kept {
+            Some(len) => exchange.frame_body(&mut buffers.body, len),
+            None => 0..0,
+        };
+        Self {
+            exchange,
+            buffers,
+            head_sent: 0,
+            packet,
+            wanted: None,
+            end_wanted: false,
+            first_body: kept.is_some(),
+            body_spent: false,
+            send_failed: None,
+            held: [(0, 0); PIECES],
+            held_count: 0,
+            held_bytes: 0,
+            head_seen: false,
+            delivered: false,
+            packet_since: None,
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Octets moved so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Request body is still with the client.
+    pub fn body_owed(&self) -> bool {
+        self.exchange.body_owed()
+    }
+
+    /// The exchange, for protocol specific questions.
+    pub fn exchange(&self) -> &X {
+        &self.exchange
+    }
+
+    /// Runs the exchange to its end, blocking. The link must be one whose connection is established.
+    ///
+    /// # Errors
+    /// The attempt failed; the connection must be closed.
+    pub fn run<H: Host, L: Link>(
+        &mut self,
+        host: &mut H,
+        link: &mut L,
+        manner: &Manner<'_>,
+    ) -> Result<bool, Failure> {
+        loop {
+            let interest = match self.step(host, link, manner, true)? {
+                Step::Done { reusable } => return Ok(reusable),
+                Step::Wait(interest) => interest,
+            };
+            let timeout = if interest.client_readable {
+                manner.timing.client
+            } else {
+                manner.timing.send
+            };
+            let descriptor = if interest.client_readable { host.body_descriptor() } else { None };
+            match link.wait(interest.link_writable, descriptor, timeout) {
+                Ok(()) => {}
+                Err(LinkError::TimedOut) if interest.client_readable => {
+                    return Err(self.failure(Cause::Client(ClientFault::Body(408))));
+                }
+                Err(error) => return Err(self.failure(Cause::Link(error))),
+            }
+        }
+    }
+
+    /// Goes as far as possible. With `block`, waits inside one read when the backend's answer is the only thing missing.
+    ///
+    /// # Errors
+    /// As [`Pump::run`].
+    pub fn step<H: Host, L: Link>(
+        &mut self,
+        host: &mut H,
+        link: &mut L,
+        manner: &Manner<'_>,
+        block: bool,
+    ) -> Result<Step, Failure> {
+        loop {
+            self.push(link);
+            let mut client_wait = false;
+            if self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted) {
+                client_wait = self.answer(host)?;
+                if !client_wait {
+                    continue;
+                }
+            }
+            if let Some(reusable) = self.digest(host, manner)? {
+                let reusable = reusable && !self.pending() && self.send_failed.is_none();
+                return Ok(Step::Done { reusable });
+            }
+            if self.packet.is_empty() && !client_wait && (self.wanted.is_some() || self.end_wanted) {
+                continue;
+            }
+            let interest = Interest { link_writable: self.pending(), client_readable: client_wait };
+            let alone = block && !interest.link_writable && !interest.client_readable;
+            if !self.receive(host, link, manner, alone)? {
+                return Ok(Step::Wait(interest));
+            }
+        }
+    }
+
+    /// Output is left to send.
+    fn pending(&self) -> bool {
+        self.send_failed.is_none() && (self.head_sent < self.buffers.head.len() || !self.packet.is_empty())
+    }
+
+    /// Sends what the socket takes. A failure is kept: the backend may have answered before it closed, and that answer
+    /// counts.
+    fn push<L: Link>(&mut self, link: &mut L) {
+        while self.pending() {
+            let head = self.buffers.head.get(self.head_sent..).unwrap_or_default();
+            let body = self.buffers.body.get(self.packet.clone()).unwrap_or_default();
+            let sent = match (head.is_empty(), body.is_empty()) {
+                (false, false) => link.send(&[head, body]),
+                (false, true) => link.send(&[head]),
+                _ => link.send(&[body]),
+            };
+            match sent {
+                Ok(0) => return,
+                Ok(n) => {
+                    self.traffic.sent += n as u64;
+                    let of_head = n.min(head.len());
+                    self.head_sent += of_head;
+                    self.packet.start += n - of_head;
+                }
+                Err(error) => {
+                    self.send_failed = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Answers the backend's request for body data. True when the client has to send first.
+    fn answer<H: Host>(&mut self, host: &mut H) -> Result<bool, Failure> {
+        if self.send_failed.is_some() {
+            return Ok(false); // cannot be answered; the next read tells why
+        }
+        if self.end_wanted {
+            self.end_wanted = false;
+            self.packet = self.exchange.frame_end(&mut self.buffers.body);
+            return Ok(false);
+        }
+        let max = self.wanted.unwrap_or(1);
+        // From here on the first packet is overwritten.
+        self.body_spent = true;
+        match fill(host, &mut self.buffers.body, max, host.body_descriptor().is_none())
+            .map_err(|fault| self.failure(Cause::Client(fault)))?
+        {
+            BodyRead::WouldBlock => return Ok(true),
+            BodyRead::Data(len) => self.packet = self.exchange.frame_body(&mut self.buffers.body, len),
+            BodyRead::End if self.exchange.body_cut() => {
+                return Err(self.failure(Cause::Client(ClientFault::Gone)));
+            }
+            BodyRead::End => self.packet = self.exchange.frame_end(&mut self.buffers.body),
+        }
+        self.wanted = None;
+        Ok(false)
+    }
+
+    /// Handles everything that has been received. `Some` when the exchange is over.
+    fn digest<H: Host>(&mut self, host: &mut H, manner: &Manner<'_>) -> Result<Option<bool>, Failure> {
+        loop {
+            let input = self.buffers.input.filled();
+            let base = input.as_ptr() as usize;
+            let fed = match self.exchange.feed(input) {
+                Ok(fed) => fed,
+                Err(malformed) => return Err(self.failure(Cause::Protocol(malformed))),
+            };
+            let consumed = fed.consumed;
+            match fed.event {
+                Event::More { need } => {
+                    self.buffers.input.consume(consumed);
+                    if self.held_bytes > 0 && (self.delivered || self.held_bytes >= HOLD) {
+                        self.deliver(host, Then::More)?;
+                    }
+                    let keep = if self.held_count > 0 { self.held[0].0 } else { usize::MAX };
+                    let moved = self.buffers.input.make_room(keep, need);
+                    for piece in self.held.iter_mut().take(self.held_count) {
+                        *piece = (piece.0.saturating_sub(moved), piece.1.saturating_sub(moved));
+                    }
+                    return Ok(None);
+                }
+                Event::Head(head) => {
+                    let status = head.status;
+                    if manner.fail_on.iter().any(|code| code.unsigned_abs() == u32::from(status)) {
+                        return Err(self.failure(Cause::FailStatus(status)));
+                    }
+                    host.start_response(&head);
+                    self.head_seen = true;
+                    self.buffers.input.consume(consumed);
+                    if manner.flush_head {
+                        self.deliver(host, Then::Flush)?;
+                    }
+                }
+                Event::Body(data) => {
+                    let from = self.buffers.input.position() + (data.as_ptr() as usize - base);
+                    let piece = (from, from + data.len());
+                    self.buffers.input.consume(consumed);
+                    self.hold(host, piece, manner.flush_packets)?;
+                }
+                Event::Flush => {
+                    self.buffers.input.consume(consumed);
+                    self.deliver(host, Then::Flush)?;
+                }
+                Event::WantBody { max } => {
+                    self.buffers.input.consume(consumed);
+                    self.wanted = Some(max);
+                }
+                Event::WantEnd => {
+                    self.buffers.input.consume(consumed);
+                    self.end_wanted = true;
+                }
+                Event::Done { reusable } => {
+                    self.buffers.input.consume(consumed);
+                    let clean = reusable && self.buffers.input.filled().is_empty();
+                    self.deliver(host, Then::End)?;
+                    return Ok(Some(clean));
+                }
+            }
+        }
+    }
+
+    /// Keeps a piece of body for the next write.
+    fn hold<H: Host>(&mut self, host: &mut H, piece: (usize, usize), flush: bool) -> Result<(), Failure> {
+        if let Some(slot) = self.held.get_mut(self.held_count) {
+            *slot = piece;
+            self.held_count += 1;
+            self.held_bytes += piece.1 - piece.0;
+        }
+        if flush {
+            self.deliver(host, Then::Flush)
+        } else if self.held_count == PIECES {
+            self.deliver(host, Then::More)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Passes what is held to the client.
+    fn deliver<H: Host>(&mut self, host: &mut H, then: Then) -> Result<(), Failure> {
+        let mut pieces: [&[u8]; PIECES] = [&[]; PIECES];
+        for (slot, piece) in pieces.iter_mut().zip(self.held.iter().take(self.held_count)) {
+            *slot = self.buffers.input.at(piece.0, piece.1);
+        }
+        let result = host.write(pieces.get(..self.held_count).unwrap_or_default(), then);
+        self.traffic.body += self.held_bytes as u64;
+        self.held_count = 0;
+        self.held_bytes = 0;
+        self.delivered = true;
+        result.map_err(|fault| self.failure(Cause::Client(fault)))
+    }
+
+    /// Reads from the backend; false when nothing is there and `block` is not set.
+    fn receive<H: Host, L: Link>(
+        &mut self,
+        host: &mut H,
+        link: &mut L,
+        manner: &Manner<'_>,
+        block: bool,
+    ) -> Result<bool, Failure> {
+        let timeout = self.reply_left(host, manner)?;
+        let space = self.buffers.input.space();
+        let result = if block {
+            link.recv_blocking(space, timeout).map(Received::Data)
+        } else {
+            link.recv(space)
+        };
+        match result {
+            Ok(Received::Data(n)) => {
+                self.buffers.input.filled_more(n);
+                self.traffic.received += n as u64;
+                Ok(true)
+            }
+            Ok(Received::WouldBlock) => Ok(false),
+            Err(LinkError::TimedOut) => Err(self.silent(manner)),
+            Err(error) if self.exchange.reply_begun() => Err(self.failure(match error {
+                LinkError::Closed => Cause::Cut,
+                other => Cause::Link(other),
+            })),
+            Err(error) => Err(self.failure(Cause::Link(self.send_failed.unwrap_or(error)))),
+        }
+    }
+
+    /// What is left of the reply timeout: whole between packets, running inside one, so that a backend that drips octets
+    /// cannot hold a request for ever.
+    fn reply_left<H: Host>(
+        &mut self,
+        host: &H,
+        manner: &Manner<'_>,
+    ) -> Result<Option<Duration>, Failure> {
+        let Some(limit) = manner.timing.reply else { return Ok(None) };
+        if !self.exchange.inside_packet() {
+            self.packet_since = None;
+            return Ok(Some(limit));
+        }
+        let now = host.now();
+        let packet = self.exchange.packets();
+        let since = match self.packet_since {
+            Some((since, number)) if number == packet => since,
+            _ => {
+                self.packet_since = Some((now, packet));
+                now
+            }
+        };
+        match limit.checked_sub(now.since(since)) {
+            Some(left) if !left.is_zero() => Ok(Some(left)),
+            _ => Err(self.silent(manner)),
+        }
+    }
+
+    fn silent(&self, manner: &Manner<'_>) -> Failure {
+        let limit = manner.timing.reply.unwrap_or_default();
+        self.failure(Cause::Silent { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) })
+    }
+
+    fn failure(&self, cause: Cause) -> Failure {
+        let stage = if self.head_seen {
+            Stage::Body
+        } else if self.head_sent < self.buffers.head.len() || (self.first_body && !self.packet.is_empty()) {
+            Stage::Send
+        } else {
+            Stage::Wait
+        };
+        Failure {
+            cause,
+            stage,
+            reused: false,
+            sent: self.head_sent > 0,
+            replied: self.exchange.reply_begun(),
+            delivered: self.delivered,
+            body_spent: self.body_spent,
+        }
+    }
+}
+
+/// Reads request body for one packet: waits for the first octets when `block` is set, then takes what is there until the
+/// packet is full.
+pub(super) fn fill<H: Host>(
+    host: &mut H,
+    packet: &mut [u8],
+    max: usize,
+    block: bool,
+) -> Result<BodyRead, ClientFault> {
+    let mut filled = 0;
+    while filled < max {
+        let Some(space) = packet.get_mut(ROOM_BEFORE + filled..ROOM_BEFORE + max) else { break };
+        match host.read_body(space, block && filled == 0)? {
+            BodyRead::Data(n) => filled += n,
+            other if filled == 0 => return Ok(other),
+            _ => break,
+        }
+    }
+    Ok(BodyRead::Data(filled))
+}

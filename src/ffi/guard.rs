@@ -1,0 +1,40 @@
+//! The panic boundary: every callback from C runs inside [`guard`].
+//!
+//! A panic that reached C would abort the child and with it every request of its threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Panics caught in this process.
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// Runs `body`; a panic is counted and answered with `fallback`, the value that is harmless for this hook.
+///
+/// The panic message has been written to standard error, which is httpd's error log, by Rust's panic hook.
+pub fn guard<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    // What a panicking callback leaves behind is request state that dies with the request, or statistics.
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(value) => value,
+        Err(_) => {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+            fallback
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_the_fallback_and_is_counted() {
+        let before = panics();
+        assert_eq!(guard(7, || 3), 3);
+        assert_eq!(guard(7, || -> i32 { panic!("on purpose") }), 7);
+        assert_eq!(panics(), before + 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! APR pools: memory that lives as long as a request, a configuration or a process.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::bindings as sys;
+
+/// A borrowed pool.
+#[derive(Clone, Copy)]
+pub struct Pool<'p> {
+    raw: NonNull<sys::apr_pool_t>,
+    life: PhantomData<&'p ()>,
+}
+
+impl<'p> Pool<'p> {
+    /// # Safety
+    /// `raw` is a live pool for at least `'p`, used by one thread at a time.
+    pub(super) unsafe fn new(raw: *mut sys::apr_pool_t) -> Option<Self> {
+        NonNull::new(raw).map(|raw| Self { raw, life: PhantomData })
+    }
+
+    pub(super) fn raw(self) -> *mut sys::apr_pool_t {
+        self.raw.as_ptr()
+    }
+
+    /// A NUL-terminated copy of `bytes` that lives as long as the pool. httpd ends the process when memory runs out.
+    pub fn copy(self, bytes: &[u8]) -> &'p CStr {
+        // SAFETY: the pool is live; apr_pstrmemdup copies exactly `len` octets and adds a NUL.
+        let copy = unsafe { sys::apr_pstrmemdup(self.raw(), bytes.as_ptr().cast::<c_char>(), bytes.len()) };
+        // SAFETY: the copy is NUL-terminated and lives as long as the pool.
+        unsafe { CStr::from_ptr(copy) }
+    }
+
+    /// Two NUL-terminated copies in one allocation.
+    pub(super) fn copy_pair(self, first: &[u8], second: &[u8]) -> (*const c_char, *const c_char) {
+        // SAFETY: the pool is live; the sizes are those of slices, so they do not overflow.
+        let block = unsafe { sys::apr_palloc(self.raw(), first.len() + second.len() + 2) }.cast::<u8>();
+        // SAFETY: the block has room for both texts and their terminators.
+        unsafe {
+            std::ptr::copy_nonoverlapping(first.as_ptr(), block, first.len());
+            block.add(first.len()).write(0);
+            let next = block.add(first.len() + 1);
+            std::ptr::copy_nonoverlapping(second.as_ptr(), next, second.len());
+            next.add(second.len()).write(0);
+            (block.cast(), next.cast())
+        }
+    }
+
+    /// Moves a value without destructor into the pool.
+    pub fn place<T: Copy>(self, value: T) -> &'p mut T {
+        const { assert!(align_of::<T>() <= 8, "APR aligns to 8 octets") };
+        // SAFETY: the pool is live; the block is fresh, large enough and aligned, and dies with the pool.
+        unsafe {
+            let block = sys::apr_palloc(self.raw(), size_of::<T>()).cast::<T>();
+            block.write(value);
+            &mut *block
+        }
+    }
+
+    /// Moves a value into memory of its own that is dropped when the pool is cleared.
+    pub fn own<T: 'static>(self, value: T) -> NonNull<T> {
+        unsafe extern "C" fn drop_box<T>(data: *mut c_void) -> sys::apr_status_t {
+            super::guard::guard(0, || {
+                // SAFETY: `data` came from Box::into_raw below and the pool calls this once.
+                drop(unsafe { Box::from_raw(data.cast::<T>()) });
+                0
+            })
+        }
+        let pointer = NonNull::from(Box::leak(Box::new(value)));
+        // SAFETY: the pool is live; the cleanup owns the box from here on.
+        unsafe {
+            sys::apr_pool_cleanup_register(
+                self.raw(),
+                pointer.as_ptr().cast(),
+                Some(drop_box::<T>),
+                Some(sys::apr_pool_cleanup_null),
+            );
+        }
+        pointer
+    }
+
+    /// Runs `action` when the pool is cleared.
+    pub fn at_end(self, action: impl FnOnce() + 'static) {
+        struct Run<F: FnOnce()>(Option<F>);
+        impl<F: FnOnce()> Drop for Run<F> {
+            fn drop(&mut self) {
+                if let Some(action) = self.0.take() {
+                    action();
+                }
+            }
+        }
+        self.own(Run(Some(action)));
+    }
+
+    /// A value kept in the pool under `key`, if there is one.
+    ///
+    /// # Safety
+    /// What was stored under `key` is a `T` ([`Pool::remember`]).
+    pub unsafe fn remembered<T: 'static>(self, key: &CStr) -> Option<&'p T> {
+        let mut data = std::ptr::null_mut();
+        // SAFETY: the pool is live and the key is NUL-terminated.
+        unsafe { sys::apr_pool_userdata_get(&mut data, key.as_ptr(), self.raw()) };
+        // SAFETY: stored by `remember` as a T that lives as long as the pool.
+        unsafe { data.cast::<T>().as_ref() }
+    }
+
+    /// Keeps `value` in the pool under `key` until the pool is cleared; a former value stays alive as long.
+    pub fn remember<T: 'static>(self, key: &'static CStr, value: T) {
+        let pointer = self.own(value);
+        // SAFETY: the pool is live, the key is static, the value lives as long as the pool.
+        unsafe { sys::apr_pool_userdata_set(pointer.as_ptr().cast(), key.as_ptr(), None, self.raw()) };
+    }
+}

@@ -1,0 +1,201 @@
+//! Servers (the main one and virtual hosts) and the stages of start-up.
+
+use std::ffi::{CStr, c_int};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::bindings as sys;
+use super::entry::Module;
+use super::pool::Pool;
+use super::table::bytes;
+
+/// A borrowed `server_rec`.
+#[derive(Clone, Copy)]
+pub struct Server<'s> {
+    raw: NonNull<sys::server_rec>,
+    life: PhantomData<&'s ()>,
+}
+
+impl<'s> Server<'s> {
+    /// # Safety
+    /// `raw` is a live server for `'s`.
+    pub(super) unsafe fn new(raw: *mut sys::server_rec) -> Self {
+        debug_assert!(!raw.is_null());
+        // SAFETY: httpd never passes a null server.
+        Self { raw: unsafe { NonNull::new_unchecked(raw) }, life: PhantomData }
+    }
+
+    pub(super) fn raw(self) -> *mut sys::server_rec {
+        self.raw.as_ptr()
+    }
+
+    fn get(self) -> &'s sys::server_rec {
+        // SAFETY: live for 's.
+        unsafe { self.raw.as_ref() }
+    }
+
+    /// It is a `<VirtualHost>`.
+    pub fn is_virtual(self) -> bool {
+        self.get().is_virtual != 0
+    }
+
+    /// Its configured name, if any.
+    pub fn name(self) -> Option<&'s [u8]> {
+        // SAFETY: null or a string of the configuration.
+        unsafe { bytes(self.get().server_hostname) }
+    }
+
+    /// Where it is defined: file and line.
+    pub fn position(self) -> (&'s [u8], u32) {
+        // SAFETY: null or a string of the configuration.
+        let file = unsafe { bytes(self.get().defn_name) }.unwrap_or(b"httpd configuration");
+        (file, self.get().defn_line_number)
+    }
+
+    /// The next virtual host of the list that begins with the main server.
+    pub fn next(self) -> Option<Self> {
+        // SAFETY: the list consists of live servers.
+        (!self.get().next.is_null()).then(|| unsafe { Self::new(self.get().next) })
+    }
+
+    /// The main server and all virtual hosts.
+    pub fn all(self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self), |server| server.next())
+    }
+
+    /// This module's configuration record.
+    pub fn config<M: Module>(self) -> Option<&'s M::Config> {
+        // SAFETY: the entry was made by `create_config::<M>` or `set_config::<M>`.
+        unsafe { M::record().entry(self.get().module_config).cast::<M::Config>().as_ref() }
+    }
+
+    /// Whether two servers share one configuration record.
+    pub fn shares_config<M: Module>(self, other: Self) -> bool {
+        // SAFETY: reading entries of live vectors.
+        unsafe {
+            M::record().entry(self.get().module_config) == M::record().entry(other.get().module_config)
+        }
+    }
+
+    /// This module's configuration record, to be changed.
+    ///
+    /// # Safety
+    /// Only while httpd reads its configuration (one thread), and nobody else holds a reference to the record.
+    pub(super) unsafe fn config_mut<M: Module>(self) -> Option<&'s mut M::Config> {
+        // SAFETY: as for `config`; exclusive by the contract.
+        unsafe { M::record().entry(self.get().module_config).cast::<M::Config>().as_mut() }
+    }
+
+    fn set_config<M: Module>(self, config: NonNull<M::Config>) {
+        // SAFETY: the vector is live, the record lives in the configuration pool like it.
+        unsafe { M::record().set_entry(self.get().module_config, config.as_ptr().cast()) };
+    }
+
+    /// Does httpd's error log of this server take lines of `level` (APLOG number) from this module?
+    pub fn logs<M: Module>(self, level: c_int) -> bool {
+        // SAFETY: live server.
+        unsafe { sys::jk_server_logs(self.raw(), M::record().index(), level) != 0 }
+    }
+}
+
+/// Why the configuration is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// `httpd -t` or a dump of the configuration.
+    Test,
+    /// The first of the two passes of a start; its result is thrown away.
+    FirstPass,
+    /// The pass of a start that counts.
+    Start,
+    /// A restart of a running server.
+    Restart,
+}
+
+/// What the configuration hooks work with.
+pub struct Startup<'s> {
+    pub(super) main: *mut sys::server_rec,
+    pub(super) pconf: *mut sys::apr_pool_t,
+    pub(super) life: PhantomData<&'s ()>,
+}
+
+impl<'s> Startup<'s> {
+    /// The main server.
+    pub fn main(&self) -> Server<'s> {
+        // SAFETY: httpd passes the main server to configuration hooks.
+        unsafe { Server::new(self.main) }
+    }
+
+    /// The pool of this configuration; cleared at the next restart.
+    pub fn pool(&self) -> Pool<'s> {
+        // SAFETY: live until the next restart.
+        match unsafe { Pool::new(self.pconf) } {
+            Some(pool) => pool,
+            None => unreachable!("httpd passes its configuration pool"),
+        }
+    }
+
+    /// The pool of the parent process; lives as long as the server, restarts included.
+    pub fn process_pool(&self) -> Option<Pool<'static>> {
+        // SAFETY: the process record and its pool live until the process ends.
+        unsafe { (*self.main).process.as_ref().and_then(|process| Pool::new(process.pool)) }
+    }
+
+    /// Why the configuration is being read.
+    pub fn reading(&self) -> Reading {
+        // SAFETY: plain queries of httpd's state.
+        let (mode, state, generation) = unsafe {
+            (
+                sys::ap_state_query(sys::AP_SQ_RUN_MODE as c_int),
+                sys::ap_state_query(sys::AP_SQ_MAIN_STATE as c_int),
+                sys::ap_state_query(sys::AP_SQ_CONFIG_GEN as c_int),
+            )
+        };
+        if mode == sys::AP_SQ_RM_CONFIG_TEST as c_int || mode == sys::AP_SQ_RM_CONFIG_DUMP as c_int {
+            Reading::Test
+        } else if state == sys::AP_SQ_MS_CREATE_PRE_CONFIG as c_int
+            || state == sys::AP_SQ_MS_INITIAL_STARTUP as c_int
+        {
+            Reading::FirstPass
+        } else if generation > 0 {
+            Reading::Restart
+        } else {
+            Reading::Start
+        }
+    }
+
+    /// Worker threads of one child; 1 when the MPM has none.
+    pub fn threads_per_child(&self) -> usize {
+        let mut result: c_int = 0;
+        // SAFETY: `result` is written on success only.
+        let status = unsafe { sys::ap_mpm_query(sys::AP_MPMQ_MAX_THREADS as c_int, &mut result) };
+        if status == 0 { usize::try_from(result).unwrap_or(1).max(1) } else { 1 }
+    }
+
+    /// `path` made absolute below `ServerRoot`; `None` when it is not a usable path.
+    pub fn server_path(&self, path: &[u8]) -> Option<&'s CStr> {
+        let path = self.pool().copy(path);
+        // SAFETY: pool and path are valid; the result is null or lives in the pool.
+        unsafe {
+            let full = sys::ap_server_root_relative(self.pconf, path.as_ptr());
+            (!full.is_null()).then(|| CStr::from_ptr(full))
+        }
+    }
+
+    /// The configuration record of `server`, to be changed.
+    pub fn config_mut<M: Module>(&mut self, server: Server<'s>) -> Option<&mut M::Config> {
+        // SAFETY: hooks of the configuration run in one thread; the borrow of `self` keeps it the only reference handed
+        // out here.
+        unsafe { server.config_mut::<M>() }
+    }
+
+    /// Gives `server` a record of its own.
+    pub fn replace_config<M: Module>(&mut self, server: Server<'s>, config: M::Config) {
+        server.set_config::<M>(self.pool().own(config));
+    }
+
+    /// Adds a component to the `Server` header.
+    pub fn add_version(&self, component: &CStr) {
+        // SAFETY: pool and text are valid; httpd copies the text.
+        unsafe { sys::ap_add_version_component(self.pconf, component.as_ptr()) };
+    }
+}

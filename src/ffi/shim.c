@@ -1,0 +1,216 @@
+#include "shim.h"
+
+apr_bucket_brigade *jk_brigade(request_rec *r)
+{
+    return apr_brigade_create(r->pool, r->connection->bucket_alloc);
+}
+
+/* Passes the pieces down the filter chain. They are only read during the call: a filter that keeps them makes a copy.
+ * 0 on success, else the client is gone. */
+int jk_write(request_rec *r, apr_bucket_brigade *bb, const jk_piece *pieces, apr_size_t count, int then)
+{
+    conn_rec *c = r->connection;
+    apr_bucket_alloc_t *list = c->bucket_alloc;
+    apr_size_t i;
+    apr_status_t rv;
+
+    for (i = 0; i < count; i++) {
+        apr_bucket *b = apr_bucket_transient_create(pieces[i].data, pieces[i].len, list);
+        APR_BRIGADE_INSERT_TAIL(bb, b);
+    }
+    if (then == JK_THEN_FLUSH) {
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(list));
+    }
+    else if (then == JK_THEN_END) {
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(list));
+    }
+    rv = ap_pass_brigade(r->output_filters, bb);
+    apr_brigade_cleanup(bb);
+    return rv != APR_SUCCESS || c->aborted;
+}
+
+/* Ends a response that has begun so that the client can see that it is incomplete: no last chunk, connection closed. */
+void jk_abort_response(request_rec *r, apr_bucket_brigade *bb)
+{
+    conn_rec *c = r->connection;
+
+    c->keepalive = AP_CONN_CLOSE;
+    r->no_cache = 1;
+    if (r->main) {
+        r->main->no_cache = 1;
+    }
+    apr_brigade_cleanup(bb);
+    APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
+    ap_pass_brigade(r->output_filters, bb);
+    apr_brigade_cleanup(bb);
+}
+
+/* Reads request body. `status` is the HTTP status of an error (0: the client is gone), or 1 when the data is the last. */
+int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_t size, int block,
+                 apr_size_t *got, int *status)
+{
+    apr_status_t rv;
+    apr_bucket *b;
+    apr_size_t used = 0;
+    int end = 0;
+
+    *got = 0;
+    *status = 0;
+    if (r->expecting_100) {
+        block = 1;              /* only a blocking read sends the interim 100 */
+    }
+    do {
+        rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES,
+                            block ? APR_BLOCK_READ : APR_NONBLOCK_READ, (apr_off_t)size);
+        if (rv != APR_SUCCESS) {
+            apr_brigade_cleanup(bb);
+            if (!block && APR_STATUS_IS_EAGAIN(rv)) {
+                return JK_READ_AGAIN;
+            }
+            *status = rv == AP_FILTER_ERROR ? AP_FILTER_ERROR
+                : r->connection->aborted || APR_STATUS_IS_EOF(rv) || APR_STATUS_IS_ECONNRESET(rv) ? 0
+                : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+            return JK_READ_ERROR;
+        }
+        if (APR_BRIGADE_EMPTY(bb)) {
+            if (!block) {
+                return JK_READ_AGAIN;
+            }
+            continue;
+        }
+        for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+            const char *data;
+            apr_size_t len;
+
+            if (APR_BUCKET_IS_EOS(b)) {
+                end = 1;
+                break;
+            }
+            if (AP_BUCKET_IS_ERROR(b)) {
+                *status = ((ap_bucket_error *)b->data)->status;
+                apr_brigade_cleanup(bb);
+                return JK_READ_ERROR;
+            }
+            if (APR_BUCKET_IS_METADATA(b)) {
+                continue;
+            }
+            rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+            if (rv != APR_SUCCESS || len > size - used) {
+                apr_brigade_cleanup(bb);
+                *status = rv == APR_SUCCESS ? HTTP_INTERNAL_SERVER_ERROR : HTTP_BAD_REQUEST;
+                return JK_READ_ERROR;
+            }
+            memcpy(buffer + used, data, len);
+            used += len;
+        }
+        apr_brigade_cleanup(bb);
+    } while (used == 0 && !end);
+    *got = used;
+    *status = end;
+    return used > 0 ? JK_READ_DATA : JK_READ_END;
+}
+
+/* The descriptor to poll for request body, -1 if there is none of its own (a stream of HTTP/2). */
+int jk_client_descriptor(request_rec *r)
+{
+    apr_socket_t *socket;
+    apr_os_sock_t fd;
+
+    if (r->connection->master) {
+        return -1;
+    }
+    socket = ap_get_conn_socket(r->connection);
+    if (socket == NULL || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
+        return -1;
+    }
+    return fd;
+}
+
+int jk_server_logs(const server_rec *s, int module_index, int level)
+{
+    return APLOG_MODULE_IS_LEVEL(s, module_index, level);
+}
+
+int jk_request_logs(const request_rec *r, int module_index, int level)
+{
+    return APLOG_R_MODULE_IS_LEVEL(r, module_index, level);
+}
+
+void jk_log_server(const server_rec *s, int module_index, int level, const char *text, apr_size_t len)
+{
+    ap_log_error_("mod_jk_rs", 0, module_index, level, 0, s, "%.*s", (int)len, text);
+}
+
+void jk_log_startup(const server_rec *s, int module_index, int level, const char *text, apr_size_t len)
+{
+    ap_log_error_("mod_jk_rs", 0, module_index, level | APLOG_STARTUP, 0, s, "%.*s", (int)len, text);
+}
+
+void jk_log_request(const request_rec *r, int module_index, int level, const char *text, apr_size_t len)
+{
+    ap_log_rerror_("mod_jk_rs", 0, module_index, level, 0, r, "%.*s", (int)len, text);
+}
+
+void jk_log_pool(apr_pool_t *p, int module_index, int level, const char *text, apr_size_t len)
+{
+    ap_log_perror_("mod_jk_rs", 0, module_index, level, 0, p, "%.*s", (int)len, text);
+}
+
+/* httpd's Timeout for the request's server, microseconds. */
+apr_int64_t jk_server_timeout(const request_rec *r)
+{
+    return r->server->timeout;
+}
+
+/* AllowEncodedSlashes NoDecode is in force. */
+int jk_nodecode(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+
+    return core && core->allow_encoded_slashes && !core->decode_encoded_slashes;
+}
+
+/* The client's host name if httpd looked it up (HostnameLookups), never its address. */
+const char *jk_remote_host(request_rec *r)
+{
+    return ap_get_useragent_host(r, REMOTE_HOST, NULL);
+}
+
+/* mod_dir looks whether an index file would be answered by somebody. */
+int jk_is_index_probe(const request_rec *r)
+{
+    const char *name = r->main ? r->main->filename : NULL;
+    apr_size_t len = name ? strlen(name) : 0;
+
+    return len > 0 && name[len - 1] == '/';
+}
+
+/* A mapped request has no file: only the last segment is kept, for modules that look at the extension. An index probe
+ * gets the name of the file it asks about, which may exist. */
+void jk_name_file(request_rec *r)
+{
+    const char *name = strrchr(r->uri, '/');
+
+    name = name ? name + 1 : r->uri;
+    if (jk_is_index_probe(r)) {
+        r->filename = apr_pstrcat(r->pool, r->main->filename, name, NULL);
+        if (apr_stat(&r->finfo, r->filename, APR_FINFO_MIN, r->pool) != APR_SUCCESS) {
+            r->finfo.filetype = APR_NOFILE;
+        }
+    }
+    else {
+        r->filename = apr_pstrdup(r->pool, name);
+    }
+}
+
+/* Re-formatted as httpd likes it; a date that cannot be read is left out. */
+void jk_last_modified(request_rec *r, const char *value)
+{
+    apr_time_t time = apr_date_parse_http(value);
+
+    if (time != APR_DATE_BAD) {
+        ap_update_mtime(r, time);
+        ap_set_last_modified(r);
+    }
+}
