@@ -9,5 +9,6 @@ pub mod config;
 pub mod exchange;
 pub mod request;
 pub mod route;
+pub mod text;
 pub mod units;
 //pub mod proxy;

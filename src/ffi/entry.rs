@@ -36,6 +36,8 @@ impl Verdict {
 pub trait Module: Sized + 'static {
     /// Configuration record of a server.
     type Config: 'static;
+    /// What the module keeps with a request.
+    type Slot<'r>: Copy;
 
     /// The exported record.
     fn record() -> &'static ModuleRecord;

@@ -93,22 +93,22 @@ impl<'p> Pool<'p> {
         self.own(Run(Some(action)));
     }
 
-    /// A value kept in the pool under `key`, if there is one.
+    /// The value kept in the pool under `key`, made by `make` the first time. It lives as long as the pool.
     ///
-    /// # Safety
-    /// What was stored under `key` is a `T` ([`Pool::remember`]).
-    pub unsafe fn remembered<T: 'static>(self, key: &CStr) -> Option<&'p T> {
+    /// A key stands for one type: it is extended by the type's name.
+    pub fn remember_once<T: 'static>(self, key: &str, make: impl FnOnce() -> T) -> &'p T {
+        let key = self.copy(format!("{key}:{}", std::any::type_name::<T>()).as_bytes());
         let mut data = std::ptr::null_mut();
         // SAFETY: the pool is live and the key is NUL-terminated.
         unsafe { sys::apr_pool_userdata_get(&mut data, key.as_ptr(), self.raw()) };
-        // SAFETY: stored by `remember` as a T that lives as long as the pool.
-        unsafe { data.cast::<T>().as_ref() }
-    }
-
-    /// Keeps `value` in the pool under `key` until the pool is cleared; a former value stays alive as long.
-    pub fn remember<T: 'static>(self, key: &'static CStr, value: T) {
-        let pointer = self.own(value);
-        // SAFETY: the pool is live, the key is static, the value lives as long as the pool.
+        // SAFETY: stored below under a key that names T, and alive as long as the pool.
+        if let Some(value) = unsafe { data.cast::<T>().as_ref() } {
+            return value;
+        }
+        let pointer = self.own(make());
+        // SAFETY: pool, key and value are valid; APR copies the key.
         unsafe { sys::apr_pool_userdata_set(pointer.as_ptr().cast(), key.as_ptr(), None, self.raw()) };
+        // SAFETY: owned by the pool, which lives for 'p.
+        unsafe { pointer.as_ref() }
     }
 }

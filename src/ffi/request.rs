@@ -265,19 +265,23 @@ impl<'r> Request<'r> {
         Duration::from_micros(u64::try_from(unsafe { sys::jk_server_timeout(self.raw()) }).unwrap_or(0))
     }
 
-    /// This module's data of the request.
-    ///
-    /// `T` must be the type that this module keeps in its requests, always the same.
-    pub fn slot<M: Module, T: Copy + 'static>(self) -> Option<&'r T> {
-        // SAFETY: the entry is null or was made by `set_slot` with the same T.
-        unsafe { M::record().entry(self.get().request_config).cast::<T>().as_ref() }
+    /// What this module keeps with the request.
+    pub fn slot<M: Module>(self) -> Option<&'r M::Slot<'r>> {
+        // SAFETY: the entry is null or was made by `set_slot`, in the pool of this request.
+        unsafe { M::record().entry(self.get().request_config).cast::<M::Slot<'r>>().as_ref() }
     }
 
     /// Keeps data of this module with the request.
-    pub fn set_slot<M: Module, T: Copy + 'static>(self, value: T) {
-        let place: *mut T = self.pool().place(value);
+    pub fn set_slot<M: Module>(self, value: M::Slot<'r>) {
+        let place: *mut M::Slot<'r> = self.pool().place(value);
         // SAFETY: the vector is live; the value lives as long as the request.
         unsafe { M::record().set_entry(self.get().request_config, place.cast()) };
+    }
+
+    /// The handler that `SetHandler` of the matching sections will set.
+    pub fn section_handler(self) -> Option<&'r [u8]> {
+        // SAFETY: live request; the text belongs to the configuration.
+        unsafe { Self::text(sys::jk_section_handler(self.raw())) }
     }
 
     /// The response has begun to leave.

@@ -214,3 +214,11 @@ void jk_last_modified(request_rec *r, const char *value)
         ap_set_last_modified(r);
     }
 }
+
+/* What SetHandler says for the sections that match so far. */
+const char *jk_section_handler(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+
+    return core ? core->handler : NULL;
+}

@@ -1,17 +1,6 @@
 //! Clocks of the host.
 
 use super::bindings as sys;
-use crate::engine::units::Tick;
-
-/// The monotonic clock.
-pub fn now() -> Tick {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid timespec; this clock exists on every system httpd 2.4 runs on.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-    Tick(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000))
-}
 
 /// Local wall clock time.
 #[derive(Debug, Clone, Copy)]

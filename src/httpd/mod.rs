@@ -1,1 +1,12 @@
-//! The module itself.
+//! The module itself: directives, hooks and the handler, in safe code over the wrappers of `ffi`.
+
+pub mod config;
+pub mod directives;
+pub mod handler;
+pub mod host;
+pub mod joblog;
+pub mod lifecycle;
+pub mod map_hook;
+pub mod messages;
+pub mod module;
+pub mod runtime;

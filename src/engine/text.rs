@@ -1,0 +1,82 @@
+//! Octets of strangers in messages: made harmless for logs and terminals.
+
+use std::fmt;
+
+/// Shows octets with control characters, backslashes and everything beyond ASCII as `\xNN`.
+#[derive(Clone, Copy)]
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &octet in self.0 {
+            match octet {
+                b'\\' => f.write_str("\\\\")?,
+                b' '..=b'~' => f.write_fmt(format_args!("{}", char::from(octet)))?,
+                _ => write!(f, "\\x{octet:02x}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number as decimal text, without allocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    text: [u8; 22],
+    start: usize,
+}
+
+impl Decimal {
+    /// `value` in plain digits.
+    pub fn new(value: u64) -> Self {
+        Self::with_point(value, 0)
+    }
+
+    /// `value` microseconds as seconds with six digits behind the point.
+    pub fn seconds(micros: u64) -> Self {
+        Self::with_point(micros, 6)
+    }
+
+    fn with_point(mut value: u64, places: usize) -> Self {
+        let mut text = [b'0'; 22];
+        let mut start = text.len();
+        let mut digits = 0;
+        loop {
+            if places > 0 && digits == places {
+                start -= 1;
+                text[start] = b'.';
+            }
+            start -= 1;
+            text[start] = b'0' + (value % 10) as u8;
+            value /= 10;
+            digits += 1;
+            if value == 0 && digits > places {
+                return Self { text, start };
+            }
+        }
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(self.start..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_a_cursor_gets_through() {
+        assert_eq!(Escaped(b"/a\n[error] x\x1b[2J\\\xe9\x7f").to_string(), "/a\\x0a[error] x\\x1b[2J\\\\\\xe9\\x7f");
+    }
+
+    #[test]
+    fn numbers_of_every_length() {
+        assert_eq!(Decimal::new(0).as_bytes(), b"0");
+        assert_eq!(Decimal::new(u64::MAX).as_bytes(), b"18446744073709551615");
+        assert_eq!(Decimal::seconds(1334).as_bytes(), b"0.001334");
+        assert_eq!(Decimal::seconds(61_000_000).as_bytes(), b"61.000000");
+        assert_eq!(Decimal::seconds(u64::MAX).as_bytes(), b"18446744073709.551615");
+    }
+}

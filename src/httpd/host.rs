@@ -1,0 +1,307 @@
+//! The request of httpd as the engine's [`Host`].
+
+use crate::engine::error::ClientFault;
+use crate::engine::exchange::ResponseHead;
+use crate::engine::proxy::{BodyRead, Host, Then};
+use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
+use crate::engine::text::Decimal;
+use crate::engine::units::Tick;
+use crate::ffi::request::{BodyReader, Read, Request};
+use crate::ffi::response::{Response, Then as Follow};
+use crate::ffi::table::Table;
+use crate::transport::clock;
+
+/// Unread request body that httpd may read and drop so that the client connection stays usable; more of it closes the
+/// connection.
+const DRAIN: u64 = 64 * 1024;
+
+/// A request and its response, for the time of the handler.
+pub struct HttpdHost<'r> {
+    request: Request<'r>,
+    head: RequestHead<'r>,
+    reader: BodyReader<'r>,
+    response: Response<'r>,
+    /// Headers other modules had set before the response began.
+    others: Option<Table<'r>>,
+    consumed: u64,
+    body_ended: bool,
+    started: Option<u16>,
+}
+
+/// Why the framing of a request body is refused, with the status for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadFraming {
+    /// 400 or 501.
+    pub status: u16,
+    /// For the log.
+    pub reason: &'static str,
+}
+
+/// How the body of `request` is framed. The client's framing headers are read here and nowhere else; they are never copied.
+///
+/// # Errors
+/// Anything that two HTTP parsers could read differently (RFC 9112 section 6.3).
+pub fn framing(request: Request<'_>) -> Result<RequestBody, BadFraming> {
+    if request.main().is_some() || request.previous().is_some() {
+        // The body belongs to the request this one was made from, and may be read already.
+        return Ok(RequestBody::None);
+    }
+    let Some(headers) = request.headers() else { return Ok(RequestBody::None) };
+    let length = headers.get(c"Content-Length");
+    if let Some(coding) = headers.get(c"Transfer-Encoding") {
+        if length.is_some() {
+            return Err(BadFraming { status: 400, reason: "both Transfer-Encoding and Content-Length" });
+        }
+        if !coding.eq_ignore_ascii_case(b"chunked") {
+            return Err(BadFraming { status: 501, reason: "a transfer coding other than chunked" });
+        }
+        if request.protocol_number() < 1001 {
+            return Err(BadFraming { status: 400, reason: "Transfer-Encoding in a request older than HTTP/1.1" });
+        }
+        return Ok(RequestBody::Unknown);
+    }
+    match length {
+        None => Ok(RequestBody::None),
+        Some(text) => match decimal(text) {
+            Some(0) => Ok(RequestBody::None),
+            Some(length) => Ok(RequestBody::Known(length)),
+            None => Err(BadFraming { status: 400, reason: "Content-Length is not a plain decimal number" }),
+        },
+    }
+}
+
+/// A plain decimal number of at most 18 digits.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, digit| {
+        digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0'))
+    })
+}
+
+impl<'r> HttpdHost<'r> {
+    /// Collects what the backend is told about the request. `uri` is the path to forward.
+    pub fn new(request: Request<'r>, uri: &'r [u8], body: RequestBody) -> Self {
+        let secure = request.env(c"HTTPS").is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
+        let head = RequestHead {
+            method: request.method(),
+            protocol: request.protocol(),
+            uri,
+            query: request.query(),
+            remote_addr: request.client_address(),
+            remote_host: request.client_host(),
+            remote_port: Some(port_text(request)),
+            local_addr: request.local_address(),
+            server_name: request.server_name(),
+            server_port: request.server_port(),
+            secure,
+            remote_user: request.user(),
+            auth_type: request.user().and(request.auth_type()),
+            tls: if secure { tls(request) } else { Tls::default() },
+            body,
+        };
+        Self {
+            request,
+            head,
+            reader: BodyReader::new(request),
+            response: Response::new(request),
+            others: None,
+            consumed: 0,
+            body_ended: matches!(body, RequestBody::None),
+            started: None,
+        }
+    }
+
+    /// The request.
+    pub fn request(&self) -> Request<'r> {
+        self.request
+    }
+
+    /// Status of the response that was started.
+    pub fn status(&self) -> Option<u16> {
+        self.started
+    }
+
+    /// A mapped URL names no file: what mod_mime derived from its extension does not describe the response.
+    pub fn forget_file_facts(&self) {
+        self.response.forget_file_facts();
+    }
+
+    /// Breaks off a response that is partly out.
+    pub fn abort(&mut self) {
+        self.response.abort();
+    }
+
+    /// Leaves unread request body to httpd, or closes the client connection when there is too much of it.
+    fn settle_body(&self) {
+        let left = match self.head.body {
+            _ if self.body_ended => 0,
+            RequestBody::None => 0,
+            RequestBody::Known(length) => length.saturating_sub(self.consumed),
+            RequestBody::Unknown => u64::MAX,
+        };
+        if left > DRAIN {
+            self.request.close_after();
+        }
+    }
+}
+
+fn port_text(request: Request<'_>) -> &[u8] {
+    request.pool().copy(Decimal::new(request.client_port().into()).as_bytes()).to_bytes()
+}
+
+fn tls<'r>(request: Request<'r>) -> Tls<'r> {
+    Tls {
+        certificate: request.env(c"SSL_CLIENT_CERT").filter(|text| !text.is_empty()),
+        cipher: request.env(c"SSL_CIPHER"),
+        session: request.env(c"SSL_SESSION_ID"),
+        key_size: request.env(c"SSL_CIPHER_USEKEYSIZE").and_then(|text| {
+            let digits = text.iter().take_while(|digit| digit.is_ascii_digit()).count();
+            decimal(text.get(..digits)?)?.try_into().ok()
+        }),
+        protocol: request.env(c"SSL_PROTOCOL").filter(|text| !text.is_empty()),
+    }
+}
+
+impl Source for HttpdHost<'_> {
+    fn head(&self) -> RequestHead<'_> {
+        self.head
+    }
+
+    fn each_header(&self, sink: &mut dyn FnMut(&[u8], &[u8])) {
+        if let Some(headers) = self.request.headers() {
+            for (name, value) in headers.iter() {
+                sink(name, value);
+            }
+        }
+    }
+
+    fn each_attribute(&self, _: &mut dyn FnMut(&[u8], &[u8])) {}
+}
+
+impl Host for HttpdHost<'_> {
+    fn read_body(&mut self, buffer: &mut [u8], block: bool) -> Result<BodyRead, ClientFault> {
+        match self.reader.read(buffer, block) {
+            Read::Data(n) => {
+                self.consumed += n as u64;
+                Ok(BodyRead::Data(n))
+            }
+            Read::End => {
+                self.body_ended = true;
+                Ok(BodyRead::End)
+            }
+            Read::WouldBlock => Ok(BodyRead::WouldBlock),
+            Read::Gone => Err(ClientFault::Gone),
+            Read::Answered => Err(ClientFault::Answered),
+            Read::Status(status) => Err(ClientFault::Body(status)),
+        }
+    }
+
+    fn body_descriptor(&self) -> Option<i32> {
+        self.request.client_descriptor()
+    }
+
+    fn start_response(&mut self, head: &ResponseHead<'_>) {
+        self.others = self.response.snapshot();
+        self.started = Some(head.status);
+        let response = &self.response;
+        // An error page that the backend serves keeps the status of the error, unless the backend reports one of its own.
+        let error = self.request.previous().map(Request::status).filter(|status| *status >= 400);
+        match error {
+            Some(error) if head.status < 400 => response.set_status(error),
+            _ => {
+                response.set_status(head.status);
+                match head.reason {
+                    Some(reason) => response.set_status_line(&status_line(head.status, reason)),
+                    None if Response::has_standard_phrase(head.status) => {}
+                    None => response.set_status_line(&status_line(head.status, b"Unknown Reason")),
+                }
+            }
+        }
+        let Some(headers) = response.headers() else { return };
+        let pool = self.request.pool();
+        for (name, value) in head.fields.clone() {
+            match name.len() {
+                4 if name.eq_ignore_ascii_case(b"Date") => {}
+                6 if name.eq_ignore_ascii_case(b"Server") => {}
+                12 if name.eq_ignore_ascii_case(b"Content-Type") => {
+                    response.set_content_type(pool.copy(&content_type(value)));
+                }
+                13 if name.eq_ignore_ascii_case(b"Last-Modified") => response.set_last_modified(pool.copy(value)),
+                14 if name.eq_ignore_ascii_case(b"Content-Length") => {
+                    if let Some(length) = head.content_length {
+                        response.set_content_length(length);
+                    }
+                }
+                8 if name.eq_ignore_ascii_case(b"Location") => headers.set(c"Location", pool.copy(value)),
+                _ => headers.add(pool, name, value),
+            }
+        }
+    }
+
+    fn forget_response(&mut self) {
+        if self.started.take().is_some() {
+            self.response.restore(self.others.take());
+        }
+    }
+
+    fn write(&mut self, data: &[&[u8]], then: Then) -> Result<(), ClientFault> {
+        let then = match then {
+            Then::More if data.is_empty() => return Ok(()),
+            // The body of a HEAD response is not sent, so there is nothing to hurry for.
+            Then::More | Then::Flush if self.request.head_only() => return Ok(()),
+            Then::More => Follow::More,
+            Then::Flush => Follow::Flush,
+            Then::End => {
+                self.settle_body();
+                Follow::End
+            }
+        };
+        if self.response.write(data, then) { Ok(()) } else { Err(ClientFault::Gone) }
+    }
+
+    fn now(&self) -> Tick {
+        clock::now()
+    }
+}
+
+fn status_line(status: u16, reason: &[u8]) -> Vec<u8> {
+    let mut line = status.to_string().into_bytes();
+    line.push(b' ');
+    line.extend_from_slice(reason);
+    line
+}
+
+/// The media type in lower case, its parameters as they are.
+fn content_type(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    let Some(kind) = value.get(..end) else { return value.into() };
+    if !kind.iter().any(u8::is_ascii_uppercase) {
+        return value.into();
+    }
+    let mut text = value.to_vec();
+    if let Some(kind) = text.get_mut(..end) {
+        kind.make_ascii_lowercase();
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_numbers_are_lengths() {
+        assert_eq!(decimal(b"003"), Some(3));
+        for bad in [&b""[..], b"+5", b"-5", b"5x", b"3, 3", b"0x5", b"1234567890123456789"] {
+            assert_eq!(decimal(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn media_types_are_lowered_and_parameters_kept() {
+        assert_eq!(&*content_type(b"Text/HTML;Charset=UTF-8"), b"text/html;Charset=UTF-8");
+        assert_eq!(&*content_type(b"text/html"), b"text/html");
+    }
+}

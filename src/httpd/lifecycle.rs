@@ -1,0 +1,341 @@
+//! From directives to a running server: check the configuration, open what it needs, begin children.
+//!
+//! Everything is resolved and cross-checked in httpd's check_config hook, because `httpd -t` runs that hook and no later
+//! one. All problems are reported at once. A restart that finds the workers broken goes on with those it had: httpd itself
+//! would end the server if the hook failed.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::config::{Live, Mapping, Rules, ServerConf};
+use super::joblog::{JobLog, Level};
+use super::messages;
+use super::module::{Jk, VERSION};
+use super::runtime::Generation;
+use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
+use crate::engine::config::loader::Loader;
+use crate::engine::config::model::{Kind, WorkerSet};
+use crate::engine::config::nearest::nearest;
+use crate::engine::config::resolve::{Environment, resolve};
+use crate::engine::route::decide::Options;
+use crate::engine::route::matcher::UriMap;
+use crate::engine::route::rules::{self, Mounts, RuleSpec};
+use crate::engine::text::Escaped;
+use crate::ffi::log::{self, Apache, Sink};
+use crate::ffi::pool::Pool;
+use crate::ffi::server::{Reading, Server, Startup};
+
+/// Default of `JkLogFile`.
+const DEFAULT_LOG: &[u8] = b"logs/mod_jk.log";
+
+/// The last workers that were found good, kept in the parent across restarts.
+struct Kept(parking_lot::Mutex<Option<Arc<WorkerSet>>>);
+
+/// The checked workers, kept with the main server until post_config.
+#[derive(Debug)]
+pub struct Checked {
+    workers: Arc<WorkerSet>,
+    maps: Vec<(usize, Vec<RuleSpec>)>,
+}
+
+/// The check_config hook.
+pub fn check(startup: &mut Startup<'_>) -> bool {
+    let main = startup.main();
+    let reading = startup.reading();
+    separate_records(startup);
+    let mut found = Diagnostics::new();
+    let workers = read_workers(startup, &mut found);
+    refuse_unsupported(&workers, &mut found);
+    let kept = kept(startup);
+    let workers = if found.has_errors() {
+        report(main, reading, &found);
+        let last = kept.and_then(|kept| kept.0.lock().clone());
+        match last {
+            Some(last) if reading == Reading::Restart => {
+                say(main, Apache::Error, messages::KEPT_WORKERS.id, "the workers have errors (see above): the server goes on with the workers it had before this restart");
+                last
+            }
+            _ => return false,
+        }
+    } else {
+        report(main, reading, &found);
+        Arc::new(workers)
+    };
+    let mut found = Diagnostics::new();
+    let maps = collect_rules(startup, &workers, &mut found);
+    let good = !found.has_errors();
+    report(main, reading, &found);
+    if !good && reading == Reading::Test {
+        return false;
+    }
+    if matches!(reading, Reading::Start | Reading::Restart)
+        && let Some(kept) = kept
+    {
+        *kept.0.lock() = Some(Arc::clone(&workers));
+    }
+    if let Some(conf) = startup.config_mut::<Jk>(main) {
+        conf.checked = Some(Checked { workers, maps });
+    }
+    true
+}
+
+/// A virtual host without a directive of ours shares the record of the main server; what it inherits differs all the same.
+fn separate_records(startup: &mut Startup<'_>) {
+    let main = startup.main();
+    for server in main.all().skip(1) {
+        if server.shares_config::<Jk>(main)
+            && let Some(base) = main.config::<Jk>()
+        {
+            let merged = ServerConf::merged(base, &ServerConf::new(true));
+            startup.replace_config::<Jk>(server, merged);
+        }
+    }
+}
+
+fn kept(startup: &Startup<'_>) -> Option<&'static Kept> {
+    const KEY: &str = "mod_jk_rs workers";
+    let pool = startup.process_pool()?;
+    Some(pool.remember_once(KEY, || Kept(parking_lot::Mutex::new(None))))
+}
+
+/// Reads and resolves the worker properties.
+fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> WorkerSet {
+    let environment = |name: &str| std::env::var(name).ok();
+    let mut loader = Loader::new(&environment);
+    let raw = startup.main().config::<Jk>().map(|conf| conf.raw.clone()).unwrap_or_default();
+    for line in &raw.properties {
+        loader.directive(line.value.as_bytes(), line.origin.clone());
+    }
+    if let Some(root) = startup.server_path(b"") {
+        loader.builtin("ServerRoot", root.to_string_lossy().trim_end_matches('/'));
+    }
+    if let Some(file) = &raw.workers_file {
+        let shown = Escaped(&file.value);
+        match startup.server_path(&file.value) {
+            None => found.error(&file.origin, format!("JkWorkersFile {shown}: not a usable path")),
+            Some(path) => match std::fs::read(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))) {
+                Ok(content) => loader.file(&path.to_string_lossy(), &content),
+                Err(error) => {
+                    found.error(&file.origin, format!("JkWorkersFile {shown}: {}: {error}", path.to_string_lossy()));
+                }
+            },
+        }
+    }
+    let (properties, loaded) = loader.finish();
+    found.append(loaded);
+    let threads_per_child = startup.threads_per_child();
+    let (workers, resolved) = resolve(&properties, &Environment { threads_per_child });
+    found.append(resolved);
+    workers
+}
+
+/// Worker types that are known and not served yet.
+fn refuse_unsupported(workers: &WorkerSet, found: &mut Diagnostics) {
+    for worker in &workers.workers {
+        if !matches!(worker.kind, Kind::Ajp13(_)) {
+            found.error(
+                &worker.origin,
+                format!(
+                    "worker {}: type={} is not supported by mod_jk_rs {VERSION}; only ajp13 is",
+                    worker.name,
+                    worker.kind.name()
+                ),
+            );
+        }
+    }
+}
+
+/// The rules of every server that has a map of its own; servers are counted from the main one.
+fn collect_rules(
+    startup: &mut Startup<'_>,
+    workers: &WorkerSet,
+    found: &mut Diagnostics,
+) -> Vec<(usize, Vec<RuleSpec>)> {
+    let mut maps = Vec::new();
+    for (number, server) in startup.main().all().enumerate() {
+        let Some(conf) = server.config::<Jk>() else { continue };
+        for (origin, text) in &conf.raw.warnings {
+            found.warning(origin, text.clone());
+        }
+        let mut rules = match (&conf.rules, number) {
+            (_, 0) => conf.raw.mounts.as_ref().map(Mounts::rules).unwrap_or_default(),
+            (Rules::Own(mounts), _) => mounts.rules(),
+            (Rules::Main | Rules::None, _) => continue,
+        };
+        if number == 0 {
+            add_worker_mounts(workers, &mut rules, found);
+        }
+        for rule in &rules {
+            check_target(rule, workers, found);
+        }
+        maps.push((number, rules));
+    }
+    maps
+}
+
+fn add_worker_mounts(workers: &WorkerSet, rules: &mut Vec<RuleSpec>, found: &mut Diagnostics) {
+    let mut order = 0;
+    for worker in &workers.workers {
+        for mount in &worker.mounts {
+            let origin = rules::Origin { file: mount.origin.file.clone(), line: mount.origin.line };
+            match rules::worker_rule(mount.pattern.as_bytes(), worker.name.as_bytes(), order, origin) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => found.error(&mount.origin, format!("mount {}: {error}", mount.pattern)),
+            }
+            order += 1;
+        }
+    }
+}
+
+fn check_target(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
+    let name = String::from_utf8_lossy(&rule.worker);
+    if (rule.kind == rules::Kind::Exclusion && &*rule.worker == b"*") || workers.is_listed(&name) {
+        return;
+    }
+    let hint = if workers.get(&name).is_some() {
+        "; it is defined but not in worker.list".to_owned()
+    } else {
+        nearest(&name, workers.list.iter().map(String::as_str))
+            .map_or_else(String::new, |name| format!("; did you mean {name}?"))
+    };
+    let origin = Origin::new(rule.origin.file.clone(), rule.origin.line);
+    let directive = match rule.kind {
+        rules::Kind::Mount => "JkMount",
+        rules::Kind::Exclusion => "JkUnMount",
+    };
+    found.error(
+        &origin,
+        format!("{directive} {}: there is no worker \"{}\"{hint}", Escaped(&rule.pattern), Escaped(&rule.worker)),
+    );
+}
+
+/// Shows what was found. Warnings are not repeated: the first pass of a start leaves them to the second.
+fn report(main: Server<'_>, reading: Reading, found: &Diagnostics) {
+    for diagnostic in found.iter() {
+        let (level, message) = match diagnostic.severity {
+            Severity::Error => (Apache::Error, messages::CONFIG_ERROR),
+            Severity::Warning if reading == Reading::FirstPass => continue,
+            Severity::Warning => (Apache::Warning, messages::CONFIG_WARNING),
+        };
+        say(main, level, message.id, &diagnostic.to_string());
+    }
+}
+
+fn say(main: Server<'_>, level: Apache, id: &str, text: &str) {
+    log::startup::<Jk>(main, level, &format!("{id}: {text}"));
+}
+
+/// The post_config hook: logs, addresses and maps.
+pub fn open(startup: &mut Startup<'_>) -> bool {
+    let reading = startup.reading();
+    if !matches!(reading, Reading::Start | Reading::Restart) {
+        return true;
+    }
+    let main = startup.main();
+    let Some(checked) = startup.config_mut::<Jk>(main).and_then(|conf| conf.checked.take()) else {
+        say(main, Apache::Emergency, messages::CONFIG_ERROR.id, "the configuration was not checked");
+        return false;
+    };
+    let mut unresolved = Vec::new();
+    let generation = Arc::new(Generation::new(&checked.workers, |worker, error| {
+        unresolved.push(format!("worker {worker}: {error}"));
+    }));
+    let mut opened: Vec<(Vec<u8>, Sink)> = Vec::new();
+    let mut main_map = None;
+    let mut maps = checked.maps.into_iter().peekable();
+    let mut rules = 0;
+    for (number, server) in main.all().enumerate() {
+        let Some(log) = open_log(startup, server, reading, &mut opened) else { return false };
+        let own = maps.next_if(|(owner, _)| *owner == number).map(|(_, specs)| {
+            rules += specs.len();
+            Arc::new(Mapping::new(UriMap::build(specs), |name| generation.find(name)))
+        });
+        if number == 0 {
+            main_map = own.clone();
+        }
+        let Some(conf) = startup.config_mut::<Jk>(server) else { continue };
+        let map = match (number, &conf.rules) {
+            (0, _) | (_, Rules::Own(_)) => own,
+            (_, Rules::Main) => main_map.clone(),
+            (_, Rules::None) => None,
+        };
+        conf.live = Some(Live {
+            map: map.filter(|map| !map.map.is_empty()),
+            log,
+            options: Options::default(),
+            generation: Arc::clone(&generation),
+        });
+    }
+    startup.add_version(VERSION_COMPONENT);
+    if let Some(live) = main.config::<Jk>().and_then(|conf| conf.live.as_ref()) {
+        for text in unresolved {
+            live.log.server(main, "POST_CONFIG", Level::Warn, messages::UNRESOLVED, format_args!("{text}"));
+        }
+        live.log.server(
+            main,
+            "POST_CONFIG",
+            Level::Info,
+            messages::STARTED,
+            format_args!(
+                "mod_jk_rs {VERSION} ready: {} worker(s), {rules} mount rule(s)",
+                generation.workers().len()
+            ),
+        );
+    }
+    true
+}
+
+const VERSION_COMPONENT: &std::ffi::CStr =
+    match std::ffi::CStr::from_bytes_with_nul(concat!("mod_jk_rs/", env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(text) => text,
+        Err(_) => c"mod_jk_rs",
+    };
+
+/// Opens the log of a server; the same file or program is opened once. `None` ends the start. A restart that cannot open
+/// a log writes to httpd's error log instead of ending the server.
+fn open_log(
+    startup: &Startup<'_>,
+    server: Server<'_>,
+    reading: Reading,
+    opened: &mut Vec<(Vec<u8>, Sink)>,
+) -> Option<JobLog> {
+    let conf = server.config::<Jk>()?;
+    let level = conf.raw.log_level.unwrap_or(Level::Info);
+    let (name, given) = match &conf.raw.log_file {
+        Some(file) => (file.value.as_slice(), true),
+        None => (DEFAULT_LOG, false),
+    };
+    if name == b"error_log" {
+        return Some(JobLog::to_error_log(level));
+    }
+    if let Some((_, sink)) = opened.iter().find(|(known, _)| known == name) {
+        return Some(JobLog { level, sink: Some(*sink) });
+    }
+    if !given {
+        say(server, Apache::Warning, messages::LOG_DEFAULT.id, "no JkLogFile is set; logging to logs/mod_jk.log");
+    }
+    let sink = match name.strip_prefix(b"|") {
+        Some(program) => Sink::pipe(startup.pool(), startup.pool().copy(program)),
+        None => match startup.server_path(name) {
+            Some(path) => Sink::file(startup.pool(), path),
+            None => Err(std::io::Error::other("not a usable path")),
+        },
+    };
+    match sink {
+        Ok(sink) => {
+            opened.push((name.to_vec(), sink));
+            Some(JobLog { level, sink: Some(sink) })
+        }
+        Err(error) => {
+            let text = format!("JkLogFile {}: {error}", Escaped(name));
+            say(server, Apache::Error, messages::LOG_UNUSABLE.id, &text);
+            (reading == Reading::Restart).then(|| JobLog::to_error_log(level))
+        }
+    }
+}
+
+/// The child_init hook.
+pub fn begin_child(_: Server<'_>, _: Pool<'static>) {
+    // Settings, addresses and (empty) pools were inherited from the parent; there is no thread to start.
+}

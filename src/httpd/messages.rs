@@ -1,0 +1,134 @@
+//! The numbered messages of the log: what each means and what to do about it. `docs/messages.md` is made from this table.
+
+use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::exchange::LinkError;
+
+/// A documented message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// Stable number, `JK` and four digits.
+    pub id: &'static str,
+    /// When it is written.
+    pub meaning: &'static str,
+    /// What the administrator can do.
+    pub advice: &'static str,
+}
+
+macro_rules! messages {
+    ($($name:ident = $id:literal, $meaning:literal, $advice:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $name: Message = Message { id: $id, meaning: $meaning, advice: $advice };
+        )*
+        /// All messages in order of their numbers.
+        pub const ALL: &[Message] = &[$($name),*];
+    };
+}
+
+messages! {
+    CONFIG_ERROR = "JK0001", "The configuration has an error; the line names file, line and cause.",
+        "Correct the line it names; `apachectl configtest` shows all errors at once.";
+    CONFIG_WARNING = "JK0002", "The configuration is usable, but something in it is odd, deprecated or without effect.",
+        "Follow the advice in the message.";
+    KEPT_WORKERS = "JK0003",
+        "A restart found errors in the workers; the server goes on with the workers it had before.",
+        "Correct the errors listed in the lines before it and restart gracefully again.";
+    LOG_UNUSABLE = "JK0004", "A log file could not be opened or a log program not started.",
+        "Check that the directory exists and that httpd may write there.";
+    STARTED = "JK0005", "The module is ready; the line shows version, workers and rules.", "Nothing.";
+    LOG_DEFAULT = "JK0006", "No JkLogFile is set, so logs/mod_jk.log below ServerRoot is used.",
+        "Set JkLogFile to a file, a pipe, or error_log.";
+    UNKNOWN_TARGET = "JK0007",
+        "A mount names a worker that is not in worker.list; its requests are answered with 500.",
+        "Correct the name, or add the worker to worker.list.";
+    UNRESOLVED = "JK0008", "The host name of a worker has no address at start; it is looked up again when it is needed.",
+        "Check the name and the DNS; an address instead of a name does not depend on DNS.";
+    BAD_PATH = "JK0101", "The path of a request is refused with 400 before it is mapped or forwarded.",
+        "Usually an attack or a broken client; the message says what is wrong with the path.";
+    NO_WORKER = "JK0102", "A request was mapped to a worker that does not exist and is answered with 500.",
+        "Correct the worker name in JkMount or JK_WORKER_NAME, or add it to worker.list.";
+    NO_TARGET = "JK0103",
+        "The handler jakarta-servlet was set for a request that no mount and no JK_WORKER_NAME gives a worker; answered with 500, never with the file.",
+        "Set JK_WORKER_NAME where the handler is set, or add a JkMount.";
+    BAD_FRAMING = "JK0104", "The framing of the request body is refused: Transfer-Encoding or Content-Length is not acceptable.",
+        "Usually an attack or a broken client.";
+    LATE_NO_JK = "JK0105", "The variable no-jk was set too late: the URL had been mapped, so no file is served either.",
+        "Set no-jk before mapping: SetEnvIf, BrowserMatch or RewriteRule at server level.";
+    NOT_MAPPED = "JK0106", "Debug: why a request is not forwarded.", "Nothing.";
+    CONNECT_FAILED = "JK0201", "No connection to the backend could be opened.",
+        "Check that the backend runs, that its AJP connector listens at this address, and that no firewall is in between.";
+    POOL_EXHAUSTED = "JK0202", "All connections of the worker's pool were in use until connection_acquire_timeout was over.",
+        "Raise connection_pool_size, or find out why the backend is slow.";
+    PING_FAILED = "JK0203", "A CPing was not answered with a CPong in time.",
+        "The backend hangs or is overloaded, or the port does not speak AJP; compare ping_timeout, connect_timeout and prepost_timeout with its pauses.";
+    SEND_FAILED = "JK0204", "Sending the request to the backend failed.",
+        "The backend closed the connection or does not read; see its log.";
+    REPLY_TIMEOUT = "JK0205", "The backend did not answer within reply_timeout.",
+        "Find out why the application is slow, or raise reply_timeout for this worker.";
+    REPLY_LOST = "JK0206", "The backend closed the connection before its response was complete.",
+        "See the backend's log: it may have been restarted, or a response header may be larger than its packetSize.";
+    PROTOCOL = "JK0207", "The backend sent something that is not valid AJP/1.3.",
+        "Check that the port is that of an AJP connector and that packetSize and max_packet_size agree.";
+    UNSENDABLE = "JK0208", "The request cannot be expressed as an AJP packet.",
+        "If it is too large, raise max_packet_size here and packetSize at the backend together.";
+    CLIENT_BODY = "JK0209", "The body of the request could not be read from the client.",
+        "A client that is slow, gone or broken, or a limit such as LimitRequestBody.";
+    CLIENT_GONE = "JK0210", "The client closed its connection before the response was delivered.",
+        "Usually a user who did not want to wait.";
+    FAIL_STATUS = "JK0211", "The backend answered with a status that fail_on_status lists.",
+        "See the backend's log.";
+    FORBIDDEN = "JK0212",
+        "The backend's connector itself answered 403: the secret is wrong or missing, or it does not allow one of the request attributes.",
+        "Compare worker.NAME.secret with the secret of the AJP connector, and allowedRequestAttributesPattern with the attributes that are sent.";
+    SURPLUS = "JK0213", "The backend's response head holds more than the headers it announces.",
+        "A defect of the backend; the rest is ignored.";
+    SERVED = "JK0214", "Debug: a request was served.", "Nothing.";
+    PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
+        "Please report it with the lines before it.";
+}
+
+/// The message for a failed attempt.
+pub fn of_failure(failure: &Failure) -> Message {
+    match (failure.cause, failure.stage) {
+        (Cause::Client(ClientFault::Gone), _) => CLIENT_GONE,
+        (Cause::Client(_), _) => CLIENT_BODY,
+        (Cause::Encode(_), _) => UNSENDABLE,
+        (Cause::PoolExhausted, _) => POOL_EXHAUSTED,
+        (Cause::FailStatus(_), _) => FAIL_STATUS,
+        (_, Stage::Ping) => PING_FAILED,
+        (Cause::Protocol(_), _) => PROTOCOL,
+        (_, Stage::Prepare | Stage::Acquire | Stage::Connect) => CONNECT_FAILED,
+        (Cause::Silent { .. } | Cause::Link(LinkError::TimedOut), Stage::Wait | Stage::Body) => REPLY_TIMEOUT,
+        (_, Stage::Send) => SEND_FAILED,
+        (Cause::Cut | Cause::Link(_) | Cause::Silent { .. }, Stage::Wait | Stage::Body) => REPLY_LOST,
+    }
+}
+
+/// The table as Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from("| Id | Meaning | What to do |\n|---|---|---|\n");
+    for message in ALL {
+        text.push_str(&format!("| {} | {} | {} |\n", message.id, message.meaning, message.advice));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_in_order() {
+        assert!(ALL.windows(2).all(|pair| pair[0].id < pair[1].id));
+    }
+
+    #[test]
+    fn every_failure_of_the_backend_has_its_number() {
+        let refused = Failure::early(Cause::Link(LinkError::Refused), Stage::Connect);
+        assert_eq!(of_failure(&refused), CONNECT_FAILED);
+        let silent = Failure { sent: true, ..Failure::early(Cause::Silent { limit_ms: 5 }, Stage::Wait) };
+        assert_eq!(of_failure(&silent), REPLY_TIMEOUT);
+        assert_eq!(of_failure(&Failure::early(Cause::Silent { limit_ms: 5 }, Stage::Ping)), PING_FAILED);
+        assert_eq!(of_failure(&Failure::early(Cause::Cut, Stage::Body)), REPLY_LOST);
+    }
+}
