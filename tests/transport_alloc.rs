@@ -86,17 +86,22 @@ fn the_warm_path_does_not_allocate() {
 #[test]
 fn an_idle_connection_is_small() {
     assert!(size_of::<Connection>() <= 64, "{}", size_of::<Connection>());
-    assert!(size_of::<Lease>() <= 80, "{}", size_of::<Lease>());
+    assert!(size_of::<Lease>() <= 24, "{}", size_of::<Lease>());
 
-    // Real memory: all that is allocated for a connection is its place in the pool and a share of its label.
+    // All that is allocated for a connection is its box and its place in the pool; the label is that of the address.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addresses = Addresses::new([SockAddr::Inet(listener.local_addr().unwrap())]);
     let options = SocketOptions::default();
     let count = allocations(|| drop(connect(&addresses, &options, None).unwrap()));
     assert_eq!(count, 0, "connecting itself allocates nothing");
+    let pool = Pool::new(None);
+    let connection = connect(&addresses, &options, None).unwrap();
+    let Ok(Acquired::Open(permit)) = pool.acquire(Duration::ZERO) else { panic!("no permit") };
+    let count = allocations(|| permit.fill(connection).release(clock::now()));
+    assert_eq!(count, 2, "the box, and the pool's first place");
 }
 
-/// Run by hand under `valgrind --tool=callgrind` with two values of `JK_ROUNDS`; the difference of the instructions by
+/// About 220 with the release profile, 70 of them in the C library's `recv`. Run by hand under `valgrind --tool=callgrind` with two values of `JK_ROUNDS`; the difference of the instructions by
 /// the difference of the rounds is the price of one acquire and release.
 #[test]
 #[ignore = "a measurement"]

@@ -34,7 +34,11 @@ pub struct Pool {
 #[derive(Debug, Default)]
 struct State {
     /// Longest idle first; reuse is last in, first out, so that the surplus stays idle and can be closed.
-    idle: Vec<Connection>,
+    #[expect(
+        clippy::vec_box,
+        reason = "moved several times between here and the user, half of them under the lock"
+    )]
+    idle: Vec<Box<Connection>>,
     leased: usize,
     waiting: VecDeque<Arc<Waiter>>,
     generation: u32,
@@ -61,7 +65,7 @@ struct Waiter {
 /// A slot, perhaps with the connection that came with it.
 #[derive(Debug)]
 struct Grant {
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     generation: u32,
 }
 
@@ -98,7 +102,7 @@ pub struct Permit {
 #[derive(Debug)]
 pub struct Lease {
     // Dropped in this order: the connection is closed before the next one may be opened.
-    connection: Connection,
+    connection: Box<Connection>,
     permit: Permit,
 }
 
@@ -184,7 +188,7 @@ impl Pool {
     }
 
     /// Takes a slot back, with the connection that is to be kept.
-    fn give_back(&self, mut connection: Option<Connection>, generation: u32) {
+    fn give_back(&self, mut connection: Option<Box<Connection>>, generation: u32) {
         // Dropped at the end of the function, after the lock.
         let mut outdated = None;
         let mut state = self.state.lock();
@@ -230,7 +234,7 @@ impl Pool {
         let mut taken = Vec::with_capacity(most.min(self.idle()));
         let mut state = self.state.lock();
         let generation = state.generation;
-        let due = |idle: &mut Connection| now.since(idle.last_good()) >= older_than;
+        let due = |idle: &mut Box<Connection>| now.since(idle.last_good()) >= older_than;
         for connection in state.idle.extract_if(.., due).take(most) {
             let permit = Permit { pool: Arc::clone(self), generation, held: true };
             taken.push(Lease { connection, permit });
@@ -283,7 +287,7 @@ impl State {
     }
 
     /// Keeps the order by last use. Releases come almost in order, a pinged connection goes back to its old place.
-    fn insert(&mut self, connection: Connection) {
+    fn insert(&mut self, connection: Box<Connection>) {
         let used = connection.last_used();
         if self.idle.last().is_none_or(|newest| newest.last_used() <= used) {
             self.idle.push(connection);
@@ -298,12 +302,12 @@ impl Permit {
     /// Puts the connection that was opened into the slot.
     pub fn fill(self, connection: Connection) -> Lease {
         self.pool.state.lock().counts.opened += 1;
-        Lease { connection, permit: self }
+        Lease { connection: Box::new(connection), permit: self }
     }
 
     /// Another idle connection for this slot, after the last one turned out to be of no use.
     #[cold]
-    fn next_idle(&mut self) -> Option<Connection> {
+    fn next_idle(&mut self) -> Option<Box<Connection>> {
         let mut state = self.pool.state.lock();
         state.counts.reused = state.counts.reused.saturating_sub(1);
         state.counts.discarded += 1;
@@ -315,7 +319,7 @@ impl Permit {
         next
     }
 
-    fn give_back_with(mut self, connection: Connection) {
+    fn give_back_with(mut self, connection: Box<Connection>) {
         self.held = false;
         self.pool.give_back(Some(connection), self.generation);
     }

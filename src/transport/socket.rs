@@ -7,7 +7,6 @@
 //!
 //! The only file of this layer with `unsafe`. Sources: POSIX; Linux `socket(7)`, `tcp(7)`, `unix(7)`, `ip(7)`.
 
-use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -415,7 +414,8 @@ fn retry(mut call: impl FnMut() -> isize) -> Result<usize, c_int> {
 }
 
 fn errno() -> c_int {
-    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+    // SAFETY: points to the errno of the calling thread, always.
+    unsafe { *libc::__errno_location() }
 }
 
 fn failure(errno: c_int) -> LinkError {
