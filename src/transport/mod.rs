@@ -1,1 +1,22 @@
-//! Sockets, deadlines and connection pools; knows no httpd type.
+//! Sockets, deadlines and connection pools; knows no httpd type and logs nothing.
+//!
+//! | file         | what it does                                                                       |
+//! |--------------|------------------------------------------------------------------------------------|
+//! | `clock`      | the monotonic clock as [`Tick`](crate::engine::units::Tick)                        |
+//! | `address`    | host, port or path to socket addresses                                             |
+//! | `peer`       | keeps the addresses of one backend and asks the resolver again when they fail      |
+//! | `socket`     | system calls on one socket; the only file here with `unsafe`                       |
+//! | `connection` | an open backend connection, implements [`Link`](crate::engine::exchange::Link)     |
+//! | `connect`    | opens a connection: all addresses, one deadline                                    |
+//! | `pool`       | idle connections and the limit of one backend in one process                       |
+//!
+//! Nothing here starts a thread. Addresses may be made before httpd forks; pools and connections belong to the child
+//! that made them.
+
+pub mod address;
+pub mod clock;
+pub mod connect;
+pub mod connection;
+pub mod peer;
+pub mod pool;
+pub mod socket;

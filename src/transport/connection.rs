@@ -1,0 +1,120 @@
+//! An open connection to a backend.
+//!
+//! Holds no buffer: thousands of idle ones cost a few dozen octets each besides what the kernel keeps.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::socket::{Ready, Socket};
+use crate::engine::exchange::{Link, LinkError, Received};
+use crate::engine::units::Tick;
+
+/// An open connection to a backend, closed when dropped.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Socket,
+    peer: Arc<str>,
+    established: Tick,
+    last_used: Tick,
+    last_good: Tick,
+    exchanges: u32,
+}
+
+// What the memory target for idle connections rests on.
+const _: () = assert!(size_of::<Connection>() < 128);
+
+impl Connection {
+    /// Wraps a connected socket; `peer` is the label of its address.
+    pub fn new(socket: Socket, peer: Arc<str>, now: Tick) -> Self {
+        Self { socket, peer, established: now, last_used: now, last_good: now, exchanges: 0 }
+    }
+
+    /// The backend's address: `127.0.0.1:8009`, `[::1]:8009` or `unix:/path`.
+    pub fn peer(&self) -> &Arc<str> {
+        &self.peer
+    }
+
+    /// When it was connected.
+    pub fn established(&self) -> Tick {
+        self.established
+    }
+
+    /// When its last exchange ended, or when it was connected.
+    pub fn last_used(&self) -> Tick {
+        self.last_used
+    }
+
+    /// When the backend last proved alive: by an exchange, an answered CPing or being connected.
+    pub fn last_good(&self) -> Tick {
+        self.last_good
+    }
+
+    /// How many exchanges it has carried; 0 for a new one. A failure at once on a reused connection may only mean that
+    /// the backend had closed it.
+    pub fn exchanges(&self) -> u32 {
+        self.exchanges
+    }
+
+    /// Records the end of an exchange.
+    pub fn mark_used(&mut self, now: Tick) {
+        self.last_used = now;
+        self.last_good = now;
+        self.exchanges = self.exchanges.saturating_add(1);
+    }
+
+    /// Records an answered CPing, which does not count as use.
+    pub fn mark_good(&mut self, now: Tick) {
+        self.last_good = now;
+    }
+
+    /// Nothing has arrived; see [`Socket::is_quiet`].
+    pub fn is_quiet(&self) -> bool {
+        self.socket.is_quiet()
+    }
+
+    /// Waits for the socket and another descriptor; see [`Socket::wait`].
+    ///
+    /// # Errors
+    /// The system call failed.
+    pub fn wait(
+        &self,
+        readable: bool,
+        writable: bool,
+        extra: Option<(RawFd, i16)>,
+        timeout: Option<Duration>,
+    ) -> Result<Ready, LinkError> {
+        self.socket.wait(readable, writable, extra, timeout)
+    }
+
+    /// Closes with a reset; see [`Socket::close_abortively`].
+    pub fn close_abortively(self) {
+        self.socket.close_abortively();
+    }
+}
+
+impl Link for Connection {
+    fn send(&mut self, parts: &[&[u8]]) -> Result<usize, LinkError> {
+        self.socket.send(parts)
+    }
+
+    fn recv(&mut self, buffer: &mut [u8]) -> Result<Received, LinkError> {
+        self.socket.recv(buffer)
+    }
+
+    fn recv_blocking(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, LinkError> {
+        self.socket.recv_blocking(buffer, timeout)
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for Connection {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
