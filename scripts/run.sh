@@ -39,7 +39,7 @@ die() {
 if [ -z "${APXS:-}" ]; then APXS=$(command -v apxs || command -v apxs2 || true); fi
 modules=''
 if [ -n "$APXS" ]; then modules=$("$APXS" -q LIBEXECDIR 2>/dev/null || true); fi
-[ -n "$modules" ] || die "apxs was not found; run make setup, or set APXS=/path/to/apxs."
+[ -n "$modules" ] || die "${APXS:-apxs} was not found or does not work; run make setup, or set APXS=/path/to/apxs."
 httpd=$("$APXS" -q SBINDIR)/$("$APXS" -q PROGNAME)
 [ -x "$httpd" ] || die "apxs speaks of $httpd, which does not exist; run make setup, or set APXS=/path/to/apxs."
 sysconf=$("$APXS" -q SYSCONFDIR)
@@ -51,17 +51,19 @@ if [ -n "$port" ] && { [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; }; then die "
 in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 port_taken() {
     local owner=''
-    if command -v ss >/dev/null 2>&1; then owner=$(ss -Hltnp "sport = :$1" 2>/dev/null | grep -o 'users:.*' | head -n1 || true); fi
+    if command -v ss >/dev/null 2>&1; then owner=$(ss -Hltnp "sport = :$1" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)",pid=\([0-9]*\).*/\1 (process \2)/p' | head -n1); fi
     die "port $1 is taken${owner:+ by $owner}. Choose another one:" "    make run PORT=$(($1 < 65000 ? $1 + 1 : 8081))"
 }
 
 # --- State directory -----------------------------------------------------------------------------------------------------
 
 # A pid is only ours while its process still names this state directory (pids are used again).
-ours() { [ -n "$1" ] && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$state"; }
+command_of() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null || true; }
+ours() { [ -n "$1" ] && command_of "$1" | grep -qF -- "$state"; }
 
 pids=()
 stopped=''
+temporary=''
 stop_all() {
     [ -z "$stopped" ] || return 0
     stopped=1
@@ -83,17 +85,17 @@ finish() {
     local rc=$?
     trap '' INT TERM HUP
     if [ ${#pids[@]} -gt 0 ] && [ -z "$stopped" ]; then
-        say ''
-        say "Stopping httpd and its backend ..."
+        [ -n "$check" ] || printf '\nStopping httpd and its backend ...\n'
         stop_all
-        say "Stopped."
+        [ -n "$check" ] || say "Stopped."
     fi
     [ ! -f "$state/run.pid" ] || [ "$(cat "$state/run.pid")" != $$ ] || rm -f "$state/run.pid"
+    if [ -n "$temporary" ] && [ -n "$check" ] && [ "$rc" = 0 ]; then rm -rf "$state"; fi
     exit "$rc"
 }
 
 if [ -f "$state/run.pid" ] && other=$(cat "$state/run.pid") && [ "$other" != $$ ] &&
-    tr '\0' ' ' <"/proc/$other/cmdline" 2>/dev/null | grep -q 'run\.sh'; then
+    command_of "$other" | grep -q 'run\.sh'; then
     die "it is already running here (process $other). Stop that one first, or use another directory:" \
         "    make run RUN_DIR=$target/run2 PORT=8081"
 fi
@@ -131,6 +133,7 @@ mkdir -p "$state"
 if [ -n "$user" ] && ! "${as_user[@]}" test -x "$state"; then
     link=$state
     state=$(mktemp -d "/tmp/mod_jk_rs-run.XXXXXX")
+    temporary=1
     say "The user $user cannot reach $link; using $state instead."
 fi
 case $state in *[\"\&\|\\]*) die "the path $state contains characters that cannot be used here; set RUN_DIR." ;; esac
