@@ -128,7 +128,9 @@ fi
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 required=()
 optional=()
-need() { installed "$1" || required+=("$1"); }
+need() {
+    installed "$1" || case " ${required[*]} " in *" $1 "*) ;; *) required+=("$1") ;; esac
+}
 wish() { installed "$1" || optional+=("$1"); }
 
 if wanted build; then
