@@ -77,7 +77,8 @@ install_rust() {
         have curl || die "curl is needed to install Rust"
         say "Rust: $rust_missing; installing it with rustup into ${CARGO_HOME:-$HOME/.cargo}"
         curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-            sh -s -- -y --profile minimal --component clippy --component rustfmt --no-modify-path
+            sh -s -- -y --profile minimal --component clippy --component rustfmt --no-modify-path ||
+            die "rustup could not be fetched or run; install Rust $rust_wanted or later by hand"
         say "Rust is in ${CARGO_HOME:-$HOME/.cargo}/bin; add it to PATH."
     fi
 }
