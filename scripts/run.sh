@@ -233,6 +233,7 @@ Alias /examples \"$candidate\"
         # Tomcat writes its access log here; httpd opens its own logs as root.
         install -o "$user" -m 644 /dev/null "$logs/tomcat-access.log"
     fi
+    : >"$logs/tomcat.log" # it is searched before the started process has opened it
     "${as_user[@]}" "${detached[@]}" "$java" -Xmx192m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
         -Djava.awt.headless=true -Duser.language=en -Dcatalina.home="$catalina_home" -Dcatalina.base="$base" \
         -Djava.io.tmpdir="$base/temp" \
@@ -274,6 +275,7 @@ start_own_backend() {
         /*) ;;
         *) target=$top/$target ;;
     esac
+    : >"$logs/backend.log"
     "${detached[@]}" "$target/release/examples/ajp_backend" --listen 127.0.0.1:0 \
         </dev/null >"$logs/backend.log" 2>&1 &
     backend_pid=$!
