@@ -23,7 +23,7 @@
   <h1>What Tomcat sees</h1>
   <p class="lead">AJP carries the facts of the client's connection, so the application sees the browser, not the web server.</p>
   <dl class="facts">
-    <dt>Method and path</dt><dd><code><%= text(request.getMethod()) %> <%= text(request.getRequestURI()) %></code></dd>
+    <dt>Method and path</dt><dd><code><%= text(request.getMethod() + " " + request.getRequestURI()) %></code></dd>
     <dt>Query</dt><dd><code><%= text(request.getQueryString()) %></code></dd>
     <dt>Protocol</dt><dd><%= text(request.getProtocol()) %></dd>
     <dt>Client</dt><dd><%= text(request.getRemoteAddr()) %>, port <%= request.getRemotePort() %></dd>
