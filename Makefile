@@ -1,0 +1,83 @@
+# mod_jk_rs: build, run, test and install. `make help` lists the targets.
+#
+# Variables: CARGO, CARGO_TARGET_DIR, APXS (which httpd), PORT (make run), MODULE (another .so for make run),
+# DESTDIR (packaging), SETUP (make setup).
+
+CARGO  ?= cargo
+PORT   ?=
+MODULE ?=
+
+ifeq ($(origin APXS),undefined)
+APXS := $(shell command -v apxs 2>/dev/null || command -v apxs2 2>/dev/null || echo apxs)
+endif
+
+CARGO_TARGET_DIR ?= target
+BUILT  := $(CARGO_TARGET_DIR)/release/libmod_jk_rs.so
+SO     := $(CARGO_TARGET_DIR)/release/mod_jk_rs.so
+FUZZ_SECONDS ?= 10
+
+export APXS CARGO CARGO_TARGET_DIR
+
+.PHONY: all build run test check bench fuzz-smoke setup install uninstall clean help
+
+all: build
+
+## build: compile the module to target/release/mod_jk_rs.so (the default)
+# The copy is put in place by a rename: an httpd that has the old file mapped keeps it.
+build:
+	$(CARGO) build --release --locked
+	@cp -f '$(BUILT)' '$(SO).new' && mv -f '$(SO).new' '$(SO)'
+	@echo 'Built $(SO)'
+
+## run: a private httpd and Tomcat with the module on http://127.0.0.1:8080/ (PORT=n, RUN_CHECK=1)
+run: $(if $(MODULE),,build)
+	@PORT='$(PORT)' MODULE='$(or $(MODULE),$(SO))' scripts/run.sh
+
+## test: all tests; the live ones need httpd and are skipped with a reason without it
+test: build
+	$(CARGO) test --locked
+
+## check: formatting, lints and documentation, warnings are errors
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps --document-private-items
+
+## bench: the benchmarks
+bench: build
+	$(CARGO) bench --locked
+
+## fuzz-smoke: every fuzz target for FUZZ_SECONDS (10) seconds; needs a nightly compiler and cargo-fuzz
+fuzz-smoke:
+	@scripts/fuzz-smoke.sh '$(FUZZ_SECONDS)'
+
+## setup: install the packages that are missing (Debian, Ubuntu); SETUP="build run test bench"
+setup:
+	@scripts/setup.sh $(SETUP)
+
+## install: copy the module into httpd's module directory (as root) and print the LoadModule line
+# Not `apxs -i`: it writes into the old file, which kills an httpd that runs from it. Not the compiler as root either.
+install:
+	@test -f '$(SO)' || { echo 'There is no $(SO) yet: run make first, as yourself.' >&2; exit 1; }
+	@dir=$$($(APXS) -q LIBEXECDIR) && test -n "$$dir" || \
+	  { echo 'apxs does not run: install apache2-dev (Debian) or httpd-devel (RHEL), or set APXS=/path/to/apxs.' >&2; exit 1; }; \
+	to="$(DESTDIR)$$dir"; mkdir -p "$$to" && \
+	cp '$(SO)' "$$to/.mod_jk_rs.so.new" && chmod 644 "$$to/.mod_jk_rs.so.new" && \
+	mv -f "$$to/.mod_jk_rs.so.new" "$$to/mod_jk_rs.so" && \
+	echo "Installed $$to/mod_jk_rs.so. No configuration was changed; the line that loads it, instead of mod_jk's:" && \
+	echo && echo "    LoadModule jk_module $$dir/mod_jk_rs.so" && echo && \
+	echo "Then: apachectl configtest && apachectl graceful"
+
+## uninstall: remove the module from httpd's module directory
+uninstall:
+	@dir=$$($(APXS) -q LIBEXECDIR) && test -n "$$dir" || { echo 'apxs does not run: set APXS=/path/to/apxs.' >&2; exit 1; }; \
+	rm -f "$(DESTDIR)$$dir/mod_jk_rs.so" && \
+	echo "Removed $(DESTDIR)$$dir/mod_jk_rs.so. A LoadModule line that names it must go before httpd restarts."
+
+## clean: remove everything that was built
+clean:
+	$(CARGO) clean
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-11s %s\n' "$$t" "$$d"; done
