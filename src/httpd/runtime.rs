@@ -249,7 +249,7 @@ impl Links for Connections<'_> {
             .map_err(|_| Failure::early(Cause::PoolExhausted, Stage::Acquire))?;
         let permit = match acquired {
             Acquired::Idle(lease) if !fresh => return Ok((lease, true)),
-            Acquired::Idle(lease) => lease.into_permit(),
+            Acquired::Idle(lease) => lease.reopen(),
             Acquired::Open(permit) => permit,
         };
         let deadline = settings.socket_connect_timeout.limit().map(|limit| clock::now().after(limit));

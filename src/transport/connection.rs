@@ -105,6 +105,11 @@ impl Link for Connection {
     fn recv_blocking(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, LinkError> {
         self.socket.recv_blocking(buffer, timeout)
     }
+
+    fn wait(&mut self, writable: bool, other: Option<i32>, timeout: Duration) -> Result<(), LinkError> {
+        let ready = self.socket.wait(true, writable, other.map(|fd| (fd, libc::POLLIN)), Some(timeout))?;
+        if ready == Ready::default() { Err(LinkError::TimedOut) } else { Ok(()) }
+    }
 }
 
 impl AsFd for Connection {

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::connection::Connection;
+use crate::engine::exchange::{Link, LinkError, Received};
 use crate::engine::units::Tick;
 
 /// Connections of one process to one backend.
@@ -349,11 +350,36 @@ impl Lease {
         permit.give_back_with(connection);
     }
 
+    /// Closes the connection and keeps its slot for a new one.
+    pub fn reopen(self) -> Permit {
+        let Self { connection, permit } = self;
+        drop(connection);
+        permit
+    }
+
     /// Closes the connection with a reset and gives the slot back.
     pub fn close_abortively(self) {
         let Self { connection, permit } = self;
         connection.close_abortively();
         drop(permit);
+    }
+}
+
+impl Link for Lease {
+    fn send(&mut self, parts: &[&[u8]]) -> Result<usize, LinkError> {
+        self.connection.send(parts)
+    }
+
+    fn recv(&mut self, buffer: &mut [u8]) -> Result<Received, LinkError> {
+        self.connection.recv(buffer)
+    }
+
+    fn recv_blocking(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, LinkError> {
+        self.connection.recv_blocking(buffer, timeout)
+    }
+
+    fn wait(&mut self, writable: bool, other: Option<i32>, timeout: Duration) -> Result<(), LinkError> {
+        Link::wait(&mut *self.connection, writable, other, timeout)
     }
 }
 
