@@ -1,0 +1,123 @@
+//! Properties of workers of type `lb`.
+
+use super::{Apply, Def, Group, Repeat, SHORT_TEXT, Standing, Unit};
+use crate::engine::config::model::{Lock, Method};
+
+const fn lb(name: &'static str, apply: Apply) -> Def {
+    Def::new(name, Group::Lb, apply)
+}
+
+pub(super) const LB: &[Def] = &[
+    Def {
+        repeat: Repeat::Join(","),
+        range: "at least one worker, all of type ajp13",
+        doc: "Names of the members, which need not be in worker.list; several lines add up.",
+        ..lb("balance_workers", Apply::Structure)
+    },
+    Def {
+        repeat: Repeat::Replace,
+        standing: Standing::Deprecated("use balance_workers"),
+        doc: "Old name of balance_workers; used when that is missing.",
+        ..lb("balanced_workers", Apply::Structure)
+    },
+    Def {
+        default: "true",
+        doc: "Requests of a session go to the member whose route its session id ends with.",
+        ..lb("sticky_session", Apply::Lb(|raw, value| raw.sticky_session = value.boolean()))
+    },
+    Def {
+        default: "false",
+        doc: "Answer 503 when the member of a session can not be used, instead of going on without the session.",
+        ..lb("sticky_session_force", Apply::Lb(|raw, value| raw.sticky_session_force = value.boolean()))
+    },
+    Def {
+        default: "Request",
+        range: "Request, Traffic, Busyness, Sessions, Next; or 0 to 4; the first character counts",
+        doc: "What is evened out: requests, bytes, requests in work, or new sessions (Sessions forgets old ones, Next \
+              does not).",
+        ..lb("method", Apply::Lb(|raw, value| raw.method = value.keyword(&Method::WORDS)))
+    },
+    Def {
+        default: "Optimistic",
+        range: "Optimistic, Pessimistic; or 0, 1; the first character counts",
+        doc: "Whether processes choose members under a common lock: slower, and exact.",
+        ..lb("lock", Apply::Lb(|raw, value| raw.lock = value.keyword(&Lock::WORDS)))
+    },
+    Def {
+        default: "2",
+        range: "at least 1",
+        doc: "Rounds over the members for one request.",
+        ..lb("retries", Apply::Lb(|raw, value| raw.retries = value.at_least(1)))
+    },
+    Def {
+        default: "2",
+        range: "at least 1",
+        doc: "Members tried in each round.",
+        ..lb("lb_retries", Apply::Lb(|raw, value| raw.lb_retries = value.at_least(1)))
+    },
+    Def {
+        unit: Unit::Milliseconds,
+        default: "100",
+        range: "0 or less: no pause",
+        doc: "Pause between rounds.",
+        ..lb("retry_interval", Apply::Lb(|raw, value| raw.retry_interval = value.integer()))
+    },
+    Def {
+        unit: Unit::Seconds,
+        default: "60",
+        range: "at least 1",
+        doc: "Time after which a failed member is tried again, at the next maintenance.",
+        ..lb("recover_time", Apply::Lb(|raw, value| raw.recover_time = value.at_least(1)))
+    },
+    Def {
+        unit: Unit::Seconds,
+        default: "recover_time / 2",
+        range: "0 or less: at once",
+        doc: "A member with errors that still has other requests in work fails for everybody when its first error is \
+              this long ago and no request has succeeded since.",
+        ..lb("error_escalation_time", Apply::Lb(|raw, value| raw.error_escalation_time = value.integer()))
+    },
+    Def {
+        default: "0",
+        range: "negative: never",
+        doc: "Reply timeouts a member may have before it fails for everybody; the count is halved at each maintenance.",
+        ..lb("max_reply_timeouts", Apply::Lb(|raw, value| raw.max_reply_timeouts = value.integer()))
+    },
+    Def {
+        default: "JSESSIONID",
+        range: "at most 63 bytes",
+        doc: "Name of the cookie with the session id.",
+        ..lb("session_cookie", Apply::Lb(|raw, value| raw.session_cookie = value.short_text(SHORT_TEXT)))
+    },
+    Def {
+        default: ";jsessionid",
+        range: "at most 63 bytes",
+        doc: "Path parameter with the session id; the semicolon belongs to the value.",
+        ..lb("session_path", Apply::Lb(|raw, value| raw.session_path = value.short_text(SHORT_TEXT)))
+    },
+    Def {
+        default: "false",
+        range: "needs session_cookie",
+        doc: "Send a cookie named session_cookie with the route of the member, for applications without sessions. The \
+              name must be set, so that Tomcat's own session cookie is not overwritten by accident.",
+        ..lb("set_session_cookie", Apply::Lb(|raw, value| raw.set_session_cookie = value.boolean()))
+    },
+    Def {
+        default: "/",
+        range: "at most 63 bytes",
+        doc: "Path of the cookie that set_session_cookie sends.",
+        ..lb(
+            "session_cookie_path",
+            Apply::Lb(|raw, value| raw.session_cookie_path = value.short_text(SHORT_TEXT)),
+        )
+    },
+    Def {
+        range: "1 to 255 printable ASCII characters; at least 16 are advised",
+        doc: "Secret of all members that have none of their own. Never shown.",
+        ..lb("secret", Apply::Lb(|raw, value| raw.secret = value.secret()))
+    },
+];
+
+#[cfg(test)]
+#[path = "lb_tests.rs"]
+mod tests;

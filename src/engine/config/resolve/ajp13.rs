@@ -1,0 +1,158 @@
+//! Workers of type `ajp13`: defaults that depend on other properties, and the address.
+//!
+//! Follows `ajp_init` of mod_jk's `jk_ajp_common.c`, with two differences: without `connection_pool_size` the pool is not
+//! limited, and an acquire timeout of zero means one attempt instead of none.
+
+use super::{Context, Planned, count, millis, pause, seconds};
+use crate::engine::config::defs::Apply;
+use crate::engine::config::model::{
+    Activation, Address, Ajp13, LocalAddress, MemberSettings, PoolSize, RecoveryOptions, Timeout,
+};
+use crate::engine::config::raw::{RawAjp13, RawHost};
+
+/// Default of `port`, the port of the AJP connector in Tomcat's own configuration.
+const PORT: u16 = 8009;
+/// Default of `ping_timeout`, in milliseconds.
+const PING_TIMEOUT: i32 = 10_000;
+/// Default of `retries`.
+pub(super) const RETRIES: u32 = 2;
+/// Default of `retry_interval`, in milliseconds.
+pub(super) const RETRY_INTERVAL: i32 = 100;
+/// Default of `max_packet_size`, in bytes.
+const PACKET: usize = 8192;
+
+pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 {
+    let mut raw = RawAjp13::default();
+    context.apply(worker, |apply, value| {
+        if let Apply::Ajp13(apply) = apply {
+            apply(&mut raw, value);
+        }
+    });
+    let address = address(context, worker, &raw);
+    let member = member(&raw, &worker.name, &address);
+    let pool_size = pool_size(context, worker, &raw);
+    let ping_mode = raw.ping_mode.unwrap_or_default();
+    let ping_timeout = raw.ping_timeout.unwrap_or(PING_TIMEOUT);
+    let pinged = |value: Option<i32>, asked: bool| match value.unwrap_or(0) {
+        0 if asked => millis(ping_timeout),
+        value => millis(value),
+    };
+    let retries = raw.retries.unwrap_or(RETRIES);
+    let retry_interval = pause(raw.retry_interval.unwrap_or(RETRY_INTERVAL));
+    let max_packet_size = raw.max_packet_size.unwrap_or(PACKET);
+    let socket_timeout = seconds(raw.socket_timeout.unwrap_or(0));
+    Ajp13 {
+        address,
+        source: raw.source.map_or(LocalAddress::Any, LocalAddress::Host),
+        prefer_ipv6: raw.prefer_ipv6.unwrap_or(false),
+        socket_timeout,
+        socket_connect_timeout: raw.socket_connect_timeout.map_or(socket_timeout, millis),
+        socket_keepalive: raw.socket_keepalive.unwrap_or(false),
+        socket_buffer: match count(raw.socket_buffer.unwrap_or(0)) {
+            0 => 0,
+            size => size.max(max_packet_size),
+        },
+        connection_pool_size: pool_size,
+        connection_pool_minsize: raw.connection_pool_minsize.map_or_else(
+            || match pool_size {
+                PoolSize::Limit(size) => size.div_ceil(2),
+                PoolSize::Unlimited => context.environment.threads_per_child.div_ceil(2),
+            },
+            count,
+        ),
+        connection_pool_timeout: not_negative(raw.connection_pool_timeout)
+            .or(not_negative(raw.cache_timeout))
+            .map_or(Timeout::OFF, seconds),
+        connection_acquire_timeout: raw
+            .connection_acquire_timeout
+            .map_or_else(|| retry_interval.saturating_mul(retries), pause),
+        connect_timeout: pinged(raw.connect_timeout, ping_mode.connect),
+        prepost_timeout: pinged(raw.prepost_timeout, ping_mode.prepost),
+        ping_mode,
+        ping_timeout: millis(ping_timeout),
+        connection_ping_interval: match raw.connection_ping_interval.unwrap_or(0) {
+            0 if ping_mode.interval => seconds(ping_timeout / 100),
+            interval => seconds(interval),
+        },
+        reply_timeout: millis(raw.reply_timeout.unwrap_or(0)),
+        retries,
+        retry_interval,
+        recovery_options: RecoveryOptions::from_bits(raw.recovery_options.unwrap_or(0)),
+        fail_on_status: raw.fail_on_status,
+        busy_limit: raw.busy_limit.map_or(0, |limit| u32::try_from(limit).unwrap_or(0)),
+        max_packet_size,
+        secret: raw.secret.unwrap_or_default(),
+        member,
+    }
+}
+
+fn not_negative(value: Option<i32>) -> Option<i32> {
+    value.filter(|value| *value >= 0)
+}
+
+fn address(context: &mut Context<'_>, worker: &Planned<'_>, raw: &RawAjp13) -> Address {
+    let port_line = context.origin(worker, "port");
+    let address = match (&raw.host, raw.port) {
+        (Some(RawHost::Unix(path)), port) => {
+            if port.is_some() {
+                let message = format!("worker.{}.port has no effect on a UNIX socket", worker.name);
+                context.diagnostics.warning(&port_line, message);
+            }
+            return Address::Unix(path.clone());
+        }
+        (Some(RawHost::Tcp(host, in_host)), port) => {
+            if let (Some(in_host), Some(port)) = (in_host, port)
+                && *in_host != port
+            {
+                let message = format!(
+                    "worker.{}.port: {port} is used, not the {in_host} that stands in the host",
+                    worker.name
+                );
+                context.diagnostics.warning(&port_line, message);
+            }
+            Address::Tcp { host: host.clone(), port: port.or(*in_host).unwrap_or(PORT) }
+        }
+        (None, port) => Address::Tcp { host: "localhost".to_owned(), port: port.unwrap_or(PORT) },
+    };
+    if !address.is_usable() {
+        let message = format!("worker.{}.port: 0 is no address, requests to the worker fail", worker.name);
+        context.diagnostics.warning(&port_line, message);
+    }
+    address
+}
+
+fn pool_size(context: &mut Context<'_>, worker: &Planned<'_>, raw: &RawAjp13) -> PoolSize {
+    match not_negative(raw.connection_pool_size).or(not_negative(raw.cachesize)) {
+        None => PoolSize::Unlimited,
+        Some(size) => {
+            if size == 0 {
+                let origin = context.origin(worker, "connection_pool_size");
+                let message =
+                    format!("worker.{}: a connection pool of size 0 refuses every request", worker.name);
+                context.diagnostics.warning(&origin, message);
+            }
+            PoolSize::Limit(count(size))
+        }
+    }
+}
+
+fn member(raw: &RawAjp13, name: &str, address: &Address) -> MemberSettings {
+    let route = raw.route.as_ref().or(raw.jvm_route.as_ref());
+    let domain = raw.domain.clone().or_else(|| {
+        let (domain, _) = route?.split_once('.')?;
+        Some(domain.to_owned())
+    });
+    let activation = raw.activation.unwrap_or(match (raw.stopped, raw.disabled) {
+        (Some(true), _) => Activation::Stopped,
+        (_, Some(true)) => Activation::Disabled,
+        _ => Activation::Active,
+    });
+    MemberSettings {
+        lbfactor: raw.lbfactor.unwrap_or(1),
+        distance: raw.distance.unwrap_or(0),
+        route: route.map_or_else(|| name.to_owned(), Clone::clone),
+        domain: domain.unwrap_or_default(),
+        redirect: raw.redirect.clone().unwrap_or_default(),
+        activation: if address.is_usable() { activation } else { Activation::Stopped },
+    }
+}

@@ -1,0 +1,186 @@
+//! From properties to workers.
+//!
+//! Makes the workers of `worker.list` and the members of their balancers, fills in every default, and checks what one
+//! property alone can not tell: members of the wrong type, equal routes, missing addresses, secrets. A set is returned
+//! even with errors, so that all of them are found in one go; it must not be put into service then.
+
+mod ajp13;
+mod lb;
+mod plan;
+mod status;
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use self::plan::{Plan, Planned, Type};
+use super::defs::{self, Apply};
+use super::diagnostic::{Diagnostics, Origin, quoted};
+use super::model::{Ajp13, Kind, Mount, Timeout, Worker, WorkerSet};
+use super::properties::{Properties, Property};
+use super::raw::Reader;
+
+/// What some defaults depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Environment {
+    /// Threads of each httpd process that handle requests; 1 for the prefork MPM.
+    pub threads_per_child: usize,
+}
+
+/// Time between two maintenance runs unless set.
+const MAINTAIN: Timeout = Timeout::of(Duration::from_secs(60));
+
+/// The workers that `properties` describe, and everything that is wrong with them.
+pub fn resolve(properties: &Properties, environment: &Environment) -> (WorkerSet, Diagnostics) {
+    let mut diagnostics = Diagnostics::new();
+    let plan = Plan::new(properties, &mut diagnostics);
+    let mut context = Context { properties, environment, diagnostics };
+
+    // Balancers need the routes and secrets of their members, so those come first.
+    let ajp13: Vec<Option<Ajp13>> = plan
+        .workers
+        .iter()
+        .map(|worker| (worker.kind == Type::Ajp13).then(|| ajp13::resolve(&mut context, worker)))
+        .collect();
+    let mut without_secret: Vec<bool> =
+        plan.workers.iter().zip(&ajp13).map(|(w, a)| w.listed && lacks_secret(a.as_ref())).collect();
+    let mut workers = Vec::with_capacity(plan.workers.len());
+    for (worker, ajp13_worker) in plan.workers.iter().zip(&ajp13) {
+        let kind = match (worker.kind, ajp13_worker) {
+            (Type::Lb, _) => {
+                let lb = lb::resolve(&mut context, worker, &plan, &ajp13);
+                for member in lb.members.iter().filter(|member| member.secret.is_none()) {
+                    if let Some(lacks) = without_secret.get_mut(member.worker) {
+                        *lacks = true;
+                    }
+                }
+                Kind::Lb(Box::new(lb))
+            }
+            (Type::Status, _) => Kind::Status(Box::new(status::resolve(&mut context, worker))),
+            (Type::Ajp13, resolved) => {
+                // The plan has made exactly these; the default is never used.
+                let Some(resolved) = resolved.clone() else { continue };
+                Kind::Ajp13(Box::new(resolved))
+            }
+        };
+        let mounts = context.mounts(worker);
+        let (name, origin) = (worker.name.clone(), worker.origin.clone());
+        workers.push(Worker { name, origin, mounts, kind });
+    }
+    context.report_missing_secrets(&workers, &without_secret);
+    let maintain = context.maintain(&workers);
+    (WorkerSet { list: plan.list, workers, maintain }, context.diagnostics)
+}
+
+fn lacks_secret(worker: Option<&Ajp13>) -> bool {
+    worker.is_some_and(|ajp13| ajp13.secret.is_none())
+}
+
+/// What all steps need.
+struct Context<'a> {
+    properties: &'a Properties,
+    environment: &'a Environment,
+    diagnostics: Diagnostics,
+}
+
+impl Context<'_> {
+    /// Where property `name` of the worker is set, else where the worker is defined.
+    fn origin(&self, worker: &Planned<'_>, name: &str) -> Origin {
+        let property = self.properties.of_worker(&worker.name, name);
+        property.map_or_else(|| worker.origin.clone(), |p| p.origin().clone())
+    }
+
+    /// Gives each property of the worker to `apply`; reports those that its type does not have.
+    fn apply(&mut self, worker: &Planned<'_>, mut apply: impl FnMut(Apply, &mut Reader<'_>)) {
+        for property in &worker.properties {
+            let name = defs::last_part(property.name());
+            match defs::find_for(worker.kind.name(), name) {
+                Some(def) => {
+                    apply(def.apply, &mut Reader::new(property, def.default, &mut self.diagnostics));
+                }
+                // Templates serve workers of several types.
+                None if property.is_inherited() => {}
+                None => self.diagnostics.warning(
+                    property.origin(),
+                    format!(
+                        "{} has no effect: workers of type {} have no such property",
+                        quoted(property.name()),
+                        worker.kind.name()
+                    ),
+                ),
+            }
+        }
+    }
+
+    fn mounts(&mut self, worker: &Planned<'_>) -> Vec<Mount> {
+        let Some(property) = self.properties.of_worker(&worker.name, "mount") else { return Vec::new() };
+        let mut mounts = Vec::new();
+        for (pattern, origin) in property.items() {
+            if pattern.strip_prefix(['!', '-']).unwrap_or(pattern).starts_with('/') {
+                mounts.push(Mount { pattern: pattern.to_owned(), origin: origin.clone() });
+            } else {
+                let message = format!("{}: {} does not begin with '/'", property.name(), quoted(pattern));
+                self.diagnostics.error(origin, message);
+            }
+        }
+        if !worker.listed && !property.is_inherited() {
+            let message =
+                format!("{} has no effect: the worker is not in worker.list", quoted(property.name()));
+            self.diagnostics.warning(property.origin(), message);
+        }
+        if worker.listed { mounts } else { Vec::new() }
+    }
+
+    fn report_missing_secrets(&mut self, workers: &[Worker], without_secret: &[bool]) {
+        for (worker, _) in workers.iter().zip(without_secret).filter(|(_, lacks)| **lacks) {
+            let Kind::Ajp13(ajp13) = &worker.kind else { continue };
+            if ajp13.address.is_usable() && !ajp13.address.is_local() {
+                let message = format!(
+                    "worker {} relays to another machine ({}) without a secret: whoever reaches that port can send \
+                     requests as this server; set worker.{}.secret and the secret of Tomcat's AJP connector",
+                    quoted(&worker.name),
+                    ajp13.address,
+                    worker.name
+                );
+                self.diagnostics.warning(&worker.origin, message);
+            }
+        }
+    }
+
+    fn maintain(&mut self, workers: &[Worker]) -> Timeout {
+        let Some(property) = self.properties.get("worker.maintain") else { return MAINTAIN };
+        let mut reader = Reader::new(property, "60", &mut self.diagnostics);
+        let Some(time) = reader.at_least(0).map(seconds) else { return MAINTAIN };
+        if time.is_off() && workers.iter().any(|worker| matches!(worker.kind, Kind::Lb(_))) {
+            reader.warning("without maintenance, failed members of balancers do not recover");
+        }
+        time
+    }
+}
+
+/// The value of a property in milliseconds as a limit.
+fn millis(value: i32) -> Timeout {
+    Timeout::of(pause(value))
+}
+
+/// The value of a property in milliseconds as a time; zero for negative ones.
+fn pause(value: i32) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or(0))
+}
+
+/// The value of a property in seconds as a limit.
+fn seconds(value: impl TryInto<u32>) -> Timeout {
+    Timeout::of(Duration::from_secs(u64::from(value.try_into().unwrap_or(0))))
+}
+
+/// The value of a property as a count; zero for negative ones.
+fn count(value: i32) -> usize {
+    usize::try_from(value).unwrap_or(0)
+}
+
+/// The worker's own properties, without what its template gave it.
+fn own<'a>(properties: &[&'a Property]) -> Option<&'a Property> {
+    properties.iter().find(|property| !property.is_inherited()).copied()
+}

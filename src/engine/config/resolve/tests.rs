@@ -1,0 +1,223 @@
+//! Checks that need more than one property.
+
+use super::testing::{balancer_lines, load, problems};
+use super::*;
+use crate::engine::config::diagnostic::Severity;
+
+fn errors(lines: &str) -> Vec<String> {
+    problems(&load(lines).1, Severity::Error)
+}
+
+fn warnings(lines: &str) -> Vec<String> {
+    problems(&load(lines).1, Severity::Warning)
+}
+
+fn names(set: &WorkerSet) -> Vec<&str> {
+    set.workers.iter().map(|worker| worker.name.as_str()).collect()
+}
+
+#[test]
+fn without_a_list_there_is_one_worker() {
+    let (set, _) = load("");
+    assert_eq!(set.list, ["ajp13"]);
+    assert_eq!(
+        warnings(""),
+        ["built-in: worker.list is not set; one worker 'ajp13' for localhost:8009 is used"]
+    );
+    let (set, _) = load("worker.ajp13.port=9000\n");
+    let Kind::Ajp13(ajp13) = &set.workers[0].kind else { panic!() };
+    assert_eq!(ajp13.address.to_string(), "localhost:9000");
+    assert_eq!(load("worker.list=,\n").0.workers.len(), 0);
+    assert_eq!(warnings("worker.list=,\n"), ["w.properties:1: worker.list names no worker"]);
+}
+
+#[test]
+fn listed_workers_come_first_and_once() {
+    let lines = "worker.list=l,b\nworker.list=b\nworker.l.type=lb\nworker.l.balance_workers=a b c\n\
+                 worker.a.port=1\nworker.b.port=2\nworker.c.port=3\n";
+    let (set, diagnostics) = load(lines);
+    assert_eq!(set.list, ["l", "b"]);
+    assert_eq!(names(&set), ["l", "b", "a", "c"]);
+    assert_eq!(problems(&diagnostics, Severity::Warning), ["w.properties:2: worker.list names 'b' twice"]);
+    let Kind::Lb(lb) = &set.workers[0].kind else { panic!() };
+    let members: Vec<&str> = lb.members.iter().map(|m| set.member(m).unwrap().0.name.as_str()).collect();
+    assert_eq!(members, ["a", "b", "c"]);
+    assert!(set.is_listed("b") && !set.is_listed("a"));
+    assert_eq!(set.index_of("c"), Some(3));
+}
+
+#[test]
+fn types() {
+    let lines = |value: &str| format!("worker.list=a\nworker.a.type={value}\n");
+    assert_eq!(load(&lines("ajp13")).0.workers[0].kind.name(), "ajp13");
+    assert_eq!(load(&lines("status")).0.workers[0].kind.name(), "status");
+    for (value, message) in [
+        ("ajp14", "type ajp14 is not supported any more; use type ajp13"),
+        ("ajp12", "type ajp12 is not supported any more; use type ajp13"),
+        ("jni", "type jni is not supported any more; use type ajp13"),
+        ("AJP13", "unknown type 'AJP13'; did you mean 'ajp13'?"),
+        ("statu", "unknown type 'statu'; did you mean 'status'?"),
+        ("fastcgi", "unknown type 'fastcgi'; possible are ajp13, lb and status"),
+    ] {
+        assert_eq!(errors(&lines(value)), [format!("w.properties:2: worker.a.type: {message}")]);
+        assert_eq!(load(&lines(value)).0.list.len(), 0);
+    }
+}
+
+#[test]
+fn long_names_are_errors() {
+    assert_eq!(errors(&format!("worker.list={}\n", "n".repeat(64))).len(), 1);
+    assert_eq!(errors(&format!("worker.list={}\n", "n".repeat(63))), [""; 0]);
+}
+
+#[test]
+fn a_name_without_properties_is_reported() {
+    assert_eq!(
+        warnings("worker.list=node1,nod2\nworker.node1.port=1\nworker.node2.port=2\n"),
+        [
+            "w.properties:1: worker 'nod2' has no properties; it is an ajp13 worker for localhost:8009; did you mean \
+         'node2'?",
+            "w.properties:3: worker 'node2' is not used: it is neither in worker.list nor a member of a balancer in it",
+        ]
+    );
+}
+
+#[test]
+fn templates_are_not_reported_as_unused() {
+    let lines = "worker.list=a\nworker.a.reference=worker.t\nworker.t.port=1\nworker.t.x.port=2\n";
+    assert_eq!(warnings(lines), [""; 0]);
+}
+
+#[test]
+fn balancers_need_members_of_the_right_type() {
+    assert_eq!(
+        errors("worker.list=l\nworker.l.type=lb\n"),
+        ["w.properties:2: balancer 'l' has no members; set worker.l.balance_workers"]
+    );
+    let lines = "worker.list=l,s\nworker.l.type=lb\nworker.l.balance_workers=a,s\nworker.l.balance_workers=k\n\
+                 worker.a.port=1\nworker.s.type=status\nworker.s.read_only=1\nworker.k.type=lb\n";
+    assert_eq!(
+        errors(lines),
+        [
+            "w.properties:3: member 's' of balancer 'l' has type status; members must have type ajp13",
+            "w.properties:4: member 'k' of balancer 'l' has type lb; members must have type ajp13",
+        ]
+    );
+    let own = "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=l\n";
+    assert!(errors(own)[0].contains("has type lb"));
+    // The type is the mistake; that the balancer is left with fewer members is not reported on top.
+    let unknown = "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a\nworker.a.type=x\n";
+    assert_eq!(errors(unknown).len(), 1);
+}
+
+#[test]
+fn routes_are_unique_in_a_balancer() {
+    assert_eq!(
+        errors(&balancer_lines("worker.l.balance_workers=a\n")),
+        ["w.properties:6: worker.l.balance_workers names 'a' twice"]
+    );
+    assert_eq!(
+        errors(&balancer_lines("worker.b.route=a\n")),
+        ["w.properties:3: members 'a' and 'b' of balancer 'l' have the same route 'a'"]
+    );
+}
+
+#[test]
+fn one_member_of_two_balancers_can_have_two_secrets() {
+    let lines = "worker.list=l,k\nworker.l.type=lb\nworker.l.balance_workers=a\nworker.l.secret=secret-of-balancer-l\n\
+                 worker.k.type=lb\nworker.k.balance_workers=a\nworker.k.secret=secret-of-balancer-k\nworker.a.port=1\n";
+    let (set, diagnostics) = load(lines);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let secrets: Vec<_> = set
+        .workers
+        .iter()
+        .filter_map(|worker| match &worker.kind {
+            Kind::Lb(lb) => Some((lb.members[0].worker, lb.members[0].secret.expose().to_vec())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(secrets, [(2, b"secret-of-balancer-l".to_vec()), (2, b"secret-of-balancer-k".to_vec())]);
+}
+
+#[test]
+fn other_machines_need_a_secret() {
+    let secret = "0123456789abcdef";
+    for (host, extra, warned) in [
+        ("localhost", "", false),
+        ("127.0.0.1", "", false),
+        ("::1", "", false),
+        ("unix:/run/t", "", false),
+        ("10.0.0.1", "", true),
+        ("tomcat", "", true),
+        ("tomcat", "worker.a.secret=", false),
+    ] {
+        let extra = if extra.is_empty() { String::new() } else { format!("{extra}{secret}\n") };
+        let found = warnings(&format!("worker.list=a\nworker.a.host={host}\n{extra}"));
+        assert_eq!(found.iter().any(|w| w.contains("without a secret")), warned, "{host} {found:?}");
+    }
+    let member = "worker.a.host=10.0.0.1\n";
+    assert_eq!(warnings(&balancer_lines(member)).len(), 1);
+    assert_eq!(warnings(&balancer_lines(&format!("{member}worker.l.secret={secret}\n"))), [""; 0]);
+    // Listed as well, the worker itself sends none.
+    let both = format!("{member}worker.l.secret={secret}\nworker.list=a\n");
+    assert_eq!(warnings(&balancer_lines(&both)).len(), 1);
+}
+
+#[test]
+fn mounts() {
+    let (set, diagnostics) = load("worker.list=a\nworker.a.mount=/x/* !/x/y\nworker.a.mount=-/z\n");
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let mounts: Vec<String> = set.workers[0]
+        .mounts
+        .iter()
+        .map(|mount| format!("{} {}", mount.pattern, mount.origin.line))
+        .collect();
+    assert_eq!(mounts, ["/x/* 2", "!/x/y 2", "-/z 3"]);
+    for pattern in ["x", "!x", "--/x", "!", "*.jsp"] {
+        let found = errors(&format!("worker.list=a\nworker.a.mount=/ok,{pattern}\n"));
+        assert_eq!(found, [format!("w.properties:2: worker.a.mount: '{pattern}' does not begin with '/'")]);
+    }
+    let (set, diagnostics) = load(&balancer_lines("worker.a.mount=/x\n"));
+    assert_eq!(set.get("a").unwrap().mounts, []);
+    assert!(problems(&diagnostics, Severity::Warning)[0].contains("not in worker.list"));
+}
+
+#[test]
+fn properties_of_other_types_are_reported() {
+    assert_eq!(
+        warnings("worker.list=a\nworker.a.port=1\nworker.a.method=T\n"),
+        ["w.properties:3: 'worker.a.method' has no effect: workers of type ajp13 have no such property"]
+    );
+    assert_eq!(warnings(&balancer_lines("worker.l.port=1\n")).len(), 1);
+    // Not when a template brings it.
+    let lines = "worker.list=a\nworker.a.reference=t\nt.port=1\nt.method=T\n";
+    assert_eq!(warnings(lines), [""; 0]);
+}
+
+#[test]
+fn maintain() {
+    let time =
+        |value: &str| load(&format!("worker.maintain={value}\nworker.list=a\nworker.a.port=1\n")).0.maintain;
+    assert_eq!(load("").0.maintain.limit(), Some(Duration::from_secs(60)));
+    assert_eq!(time("5").limit(), Some(Duration::from_secs(5)));
+    assert!(time("0").is_off());
+    assert!(time("-1").is_off());
+    assert!(warnings(&balancer_lines("worker.maintain=0\n"))[0].contains("do not recover"));
+    assert_eq!(warnings("worker.maintain=0\nworker.list=a\nworker.a.port=1\n"), [""; 0]);
+    assert_eq!(errors("worker.maintain=x\nworker.list=a\n").len(), 1);
+}
+
+#[test]
+fn workers_know_where_they_are_defined() {
+    let (set, _) = load("worker.list=a,b,c\n\nworker.a.port=1\nt.port=1\nworker.b.reference=t\n");
+    let lines: Vec<u32> = set.workers.iter().map(|worker| worker.origin.line).collect();
+    assert_eq!(lines, [3, 5, 1]);
+}
+
+#[test]
+fn all_problems_are_found_in_one_go() {
+    let found = errors(
+        "worker.list=a,b,l\nworker.a.port=x\nworker.a.retries=y\nworker.b.type=ajp14\nworker.l.type=lb\nworker.a.hots=h\n",
+    );
+    assert_eq!(found.len(), 5, "{found:#?}");
+}
