@@ -48,6 +48,9 @@ pub struct Ajp13 {
     pub retry_interval: Duration,
     /// Which failures may be repeated.
     pub recovery_options: RecoveryOptions,
+    /// `recovery_options` is set, if only to 0: the administrator wants requests of any method repeated unless a bit
+    /// forbids it. Not set: only what can be repeated safely.
+    pub recovery_set: bool,
     /// Status codes that count as failure; a negative one leaves the member of a balancer in service.
     pub fail_on_status: Vec<i32>,
     /// Most requests at one time on this worker over all processes; 0: no limit.

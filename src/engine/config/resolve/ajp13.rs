@@ -78,6 +78,7 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
         retries,
         retry_interval,
         recovery_options: RecoveryOptions::from_bits(raw.recovery_options.unwrap_or(0)),
+        recovery_set: raw.recovery_options.is_some(),
         fail_on_status: raw.fail_on_status,
         busy_limit: raw.busy_limit.map_or(0, |limit| u32::try_from(limit).unwrap_or(0)),
         max_packet_size,
