@@ -7,6 +7,8 @@ pub mod ajp;
 pub mod config;
 pub mod error;
 pub mod exchange;
+pub mod fuzzing;
+pub mod headers;
 pub mod request;
 pub mod route;
 pub mod units;
