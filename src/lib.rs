@@ -6,6 +6,6 @@
 
 #[forbid(unsafe_code)]
 pub mod engine;
-pub mod transport;
 pub mod ffi;
 pub mod httpd;
+pub mod transport;

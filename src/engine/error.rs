@@ -131,9 +131,11 @@ impl Failure {
         match self.cause {
             Cause::Client(_) => Fault::Client,
             Cause::Encode(_) | Cause::PoolExhausted => Fault::Local,
-            Cause::Link(_) | Cause::Cut | Cause::Silent { .. } | Cause::Protocol(_) | Cause::FailStatus(_) => {
-                Fault::Backend
-            }
+            Cause::Link(_)
+            | Cause::Cut
+            | Cause::Silent { .. }
+            | Cause::Protocol(_)
+            | Cause::FailStatus(_) => Fault::Backend,
         }
     }
 
@@ -181,7 +183,10 @@ impl Failure {
 
 /// Idempotent methods of RFC 9110 section 9.2.2 and of WebDAV (RFC 4918) that a backend may see twice.
 pub fn is_idempotent(method: &[u8]) -> bool {
-    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE" | b"PROPFIND" | b"REPORT" | b"SEARCH")
+    matches!(
+        method,
+        b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE" | b"PROPFIND" | b"REPORT" | b"SEARCH"
+    )
 }
 
 impl fmt::Display for Cause {
@@ -198,7 +203,9 @@ impl fmt::Display for Cause {
             Self::Cut => f.write_str("the backend closed the connection in the middle of its response"),
             Self::Silent { limit_ms } => write!(f, "no reply within {limit_ms} ms"),
             Self::Protocol(malformed) => write!(f, "the backend broke the AJP protocol: {malformed}"),
-            Self::FailStatus(status) => write!(f, "the backend answered {status}, which fail_on_status lists"),
+            Self::FailStatus(status) => {
+                write!(f, "the backend answered {status}, which fail_on_status lists")
+            }
             Self::PoolExhausted => f.write_str("all connections of the pool are in use"),
             Self::Encode(error) => write!(f, "{error}"),
             Self::Client(ClientFault::Gone) => f.write_str("the client closed its connection"),

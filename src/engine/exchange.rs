@@ -64,7 +64,8 @@ pub enum Event<'a> {
         /// Most octets of the packet, never 0.
         max: usize,
     },
-    /// The backend wants request body and there is none left: answer with the end of the body.
+    /// The backend wants request body and there is none, or none left: answer with [`Exchange::frame_end`]; there is
+    /// nothing to read from the client.
     WantEnd,
     /// The exchange is over.
     Done {

@@ -5,10 +5,12 @@
 
 pub mod ajp;
 pub mod config;
-//pub mod error;
+pub mod error;
 pub mod exchange;
+pub mod fuzzing;
+pub mod headers;
+pub mod proxy;
 pub mod request;
 pub mod route;
 pub mod text;
 pub mod units;
-//pub mod proxy;

@@ -68,7 +68,10 @@ mod tests {
 
     #[test]
     fn nothing_that_moves_a_cursor_gets_through() {
-        assert_eq!(Escaped(b"/a\n[error] x\x1b[2J\\\xe9\x7f").to_string(), "/a\\x0a[error] x\\x1b[2J\\\\\\xe9\\x7f");
+        assert_eq!(
+            Escaped(b"/a\n[error] x\x1b[2J\\\xe9\x7f").to_string(),
+            "/a\\x0a[error] x\\x1b[2J\\\\\\xe9\\x7f"
+        );
     }
 
     #[test]

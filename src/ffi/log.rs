@@ -87,7 +87,8 @@ impl Sink {
     /// The error of the operating system.
     pub fn file(pool: Pool<'_>, path: &CStr) -> Result<Self, std::io::Error> {
         let mut file = std::ptr::null_mut();
-        let flags = sys::APR_FOPEN_WRITE | sys::APR_FOPEN_APPEND | sys::APR_FOPEN_CREATE | sys::APR_FOPEN_LARGEFILE;
+        let flags =
+            sys::APR_FOPEN_WRITE | sys::APR_FOPEN_APPEND | sys::APR_FOPEN_CREATE | sys::APR_FOPEN_LARGEFILE;
         // SAFETY: pool and path are valid; `file` is set on success.
         let status =
             unsafe { sys::apr_file_open(&mut file, path.as_ptr(), flags as i32, 0x0644, pool.raw()) };

@@ -16,7 +16,10 @@ unsafe impl Sync for ModuleRecord {}
 
 impl ModuleRecord {
     /// The record of `M` under the file name `name`, which is what `<IfModule>` compares.
-    pub const fn new<M: Module, const N: usize>(name: &'static CStr, commands: &'static CommandTable<N>) -> Self {
+    pub const fn new<M: Module, const N: usize>(
+        name: &'static CStr,
+        commands: &'static CommandTable<N>,
+    ) -> Self {
         Self(UnsafeCell::new(sys::module {
             version: sys::MODULE_MAGIC_NUMBER_MAJOR as i32,
             minor_version: sys::MODULE_MAGIC_NUMBER_MINOR as i32,

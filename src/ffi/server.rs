@@ -72,9 +72,7 @@ impl<'s> Server<'s> {
     /// Whether two servers share one configuration record.
     pub fn shares_config<M: Module>(self, other: Self) -> bool {
         // SAFETY: reading entries of live vectors.
-        unsafe {
-            M::record().entry(self.get().module_config) == M::record().entry(other.get().module_config)
-        }
+        unsafe { M::record().entry(self.get().module_config) == M::record().entry(other.get().module_config) }
     }
 
     /// This module's configuration record, to be changed.

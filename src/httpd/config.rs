@@ -164,7 +164,14 @@ mod tests {
     fn with_mount(is_virtual: bool, pattern: &str) -> ServerConf {
         let mut conf = ServerConf::new(is_virtual);
         let mut mounts = Mounts::default();
-        mounts.add(Kind::Mount, pattern.as_bytes(), b"w", crate::engine::route::rules::Origin { file: "x".into(), line: 1 }).unwrap();
+        mounts
+            .add(
+                Kind::Mount,
+                pattern.as_bytes(),
+                b"w",
+                crate::engine::route::rules::Origin { file: "x".into(), line: 1 },
+            )
+            .unwrap();
         conf.raw.mounts = Some(mounts);
         conf
     }

@@ -34,12 +34,7 @@ struct Line<'c> {
 macro_rules! directive {
     ($name:literal, $place:ident, $split:ident, $words:expr, $global:literal, $default:literal, $usage:literal, $doc:literal, $apply:expr) => {
         Def {
-            command: Directive {
-                name: $name,
-                place: Place::$place,
-                split: Split::$split,
-                usage: $usage,
-            },
+            command: Directive { name: $name, place: Place::$place, split: Split::$split, usage: $usage },
             words: $words,
             global: $global,
             default: $default,
@@ -51,24 +46,105 @@ macro_rules! directive {
 
 /// All directives.
 pub static TABLE: [Def; 9] = [
-    directive!(c"JkWorkersFile", Server, Words, (1, 1), true, "none", c"the file with the worker properties",
-        "The file with the worker properties, relative to ServerRoot.", workers_file),
-    directive!(c"JkWorkerProperty", Server, Raw, (1, 1), true, "none", c"name=value, one line of a workers file",
-        "One line of worker properties; may be repeated. Read before JkWorkersFile.", worker_property),
-    directive!(c"JkMount", Section, Words, (1, 2), false, "none", c"a pattern and a worker; inside a section only the worker",
-        "Sends the URLs that match the pattern to the worker. Inside <Location> the pattern is the section's own argument.", mount),
-    directive!(c"JkUnMount", Section, Words, (1, 2), false, "none", c"a pattern and a worker, or * for all workers",
-        "Takes the URLs that match the pattern away from the worker (`*`: from all).", unmount),
-    directive!(c"JkMountCopy", Server, Words, (1, 1), false, "Off", c"On, Off, or All (main server only)",
-        "On: the virtual host also uses the mounts of the main server. All, in the main server: every virtual host does that does not say Off.", mount_copy),
-    directive!(c"JkLogFile", Server, Words, (1, 1), false, "logs/mod_jk.log", c"a file, |program, or error_log",
-        "Where the log goes: a file relative to ServerRoot, a program after `|`, or `error_log` for httpd's ErrorLog.", log_file),
-    directive!(c"JkLogLevel", Server, Words, (1, 1), false, "info", c"trace, debug, info, warn, error or emerg",
-        "Lines below this level are not written.", log_level),
-    directive!(c"JkShmFile", Server, Words, (1, 1), true, "none", c"a file for shared memory",
-        "Accepted; nothing needs shared memory in this version.", shm_file),
-    directive!(c"JkShmSize", Server, Words, (1, 1), true, "computed", c"a size in KiB",
-        "Accepted and ignored: the size is computed.", shm_size),
+    directive!(
+        c"JkWorkersFile",
+        Server,
+        Words,
+        (1, 1),
+        true,
+        "none",
+        c"the file with the worker properties",
+        "The file with the worker properties, relative to ServerRoot.",
+        workers_file
+    ),
+    directive!(
+        c"JkWorkerProperty",
+        Server,
+        Raw,
+        (1, 1),
+        true,
+        "none",
+        c"name=value, one line of a workers file",
+        "One line of worker properties; may be repeated. Read before JkWorkersFile.",
+        worker_property
+    ),
+    directive!(
+        c"JkMount",
+        Section,
+        Words,
+        (1, 2),
+        false,
+        "none",
+        c"a pattern and a worker; inside a section only the worker",
+        "Sends the URLs that match the pattern to the worker. Inside <Location> the pattern is the section's own argument.",
+        mount
+    ),
+    directive!(
+        c"JkUnMount",
+        Section,
+        Words,
+        (1, 2),
+        false,
+        "none",
+        c"a pattern and a worker, or * for all workers",
+        "Takes the URLs that match the pattern away from the worker (`*`: from all).",
+        unmount
+    ),
+    directive!(
+        c"JkMountCopy",
+        Server,
+        Words,
+        (1, 1),
+        false,
+        "Off",
+        c"On, Off, or All (main server only)",
+        "On: the virtual host also uses the mounts of the main server. All, in the main server: every virtual host does that does not say Off.",
+        mount_copy
+    ),
+    directive!(
+        c"JkLogFile",
+        Server,
+        Words,
+        (1, 1),
+        false,
+        "logs/mod_jk.log",
+        c"a file, |program, or error_log",
+        "Where the log goes: a file relative to ServerRoot, a program after `|`, or `error_log` for httpd's ErrorLog.",
+        log_file
+    ),
+    directive!(
+        c"JkLogLevel",
+        Server,
+        Words,
+        (1, 1),
+        false,
+        "info",
+        c"trace, debug, info, warn, error or emerg",
+        "Lines below this level are not written.",
+        log_level
+    ),
+    directive!(
+        c"JkShmFile",
+        Server,
+        Words,
+        (1, 1),
+        true,
+        "none",
+        c"a file for shared memory",
+        "Accepted; nothing needs shared memory in this version.",
+        shm_file
+    ),
+    directive!(
+        c"JkShmSize",
+        Server,
+        Words,
+        (1, 1),
+        true,
+        "computed",
+        c"a size in KiB",
+        "Accepted and ignored: the size is computed.",
+        shm_size
+    ),
 ];
 
 /// The same for httpd.
@@ -119,7 +195,11 @@ pub fn markdown() -> String {
             (false, Place::Section) => "main server, virtual host, `<Location>`",
         };
         let doc = def.doc.replace('|', "\\|").replace('<', "&lt;");
-        text.push_str(&format!("| `{}` | {place} | {} | {doc} |\n", def.command.name.to_string_lossy(), def.default));
+        text.push_str(&format!(
+            "| `{}` | {place} | {} | {doc} |\n",
+            def.command.name.to_string_lossy(),
+            def.default
+        ));
     }
     text
 }
@@ -207,7 +287,10 @@ fn check_section(
     } else if section.eq_ignore_ascii_case(b"<Location") && !path.contains(&b'*') && !path.contains(&b'?') {
         conf.raw.warnings.push((
             line.origin.clone(),
-            format!("{name} inside <Location {0}> covers only the URL {0} itself, not what is below it", Escaped(path)),
+            format!(
+                "{name} inside <Location {0}> covers only the URL {0} itself, not what is below it",
+                Escaped(path)
+            ),
         ));
     }
     Ok(())

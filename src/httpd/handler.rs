@@ -11,7 +11,7 @@ use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
 use super::messages;
 use super::module::Jk;
 use super::runtime::{Backend, Connections};
-use crate::engine::error::{ClientFault, Cause, Failure, Fault};
+use crate::engine::error::{Cause, ClientFault, Failure, Fault};
 use crate::engine::proxy::attempts::Attempt;
 use crate::engine::proxy::{Buffers, Served, serve};
 use crate::engine::text::{Decimal, Escaped};
@@ -61,12 +61,10 @@ pub fn handle(request: Request<'_>) -> Verdict {
 fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<(&'r Backend, &'r [u8]), Verdict> {
     let slot = request.slot::<Jk>().copied();
     let place = match slot {
-        Some(Slot { target: Target::Rule { worker, rule }, .. }) => {
-            worker.ok_or_else(|| {
-                let name = live.map.as_deref().and_then(|mapping| mapping.map.rule(rule));
-                no_worker(request, live, name.map(|rule| &*rule.worker).unwrap_or_default())
-            })?
-        }
+        Some(Slot { target: Target::Rule { worker, rule }, .. }) => worker.ok_or_else(|| {
+            let name = live.map.as_deref().and_then(|mapping| mapping.map.rule(rule));
+            no_worker(request, live, name.map(|rule| &*rule.worker).unwrap_or_default())
+        })?,
         _ => from_environment(request, live)?,
     };
     let Some(worker) = live.generation.worker(place) else {
@@ -97,9 +95,10 @@ fn from_environment(request: Request<'_>, live: &Live) -> Result<usize, Verdict>
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
     let name = value.get(..end).unwrap_or_default().trim_ascii();
     let place = live.generation.find(name).ok_or_else(|| no_worker(request, live, name))?;
-    let excluded = live.map.as_deref().is_some_and(|mapping| {
-        mapping.map.excludes(name, request.uri().unwrap_or_default())
-    });
+    let excluded = live
+        .map
+        .as_deref()
+        .is_some_and(|mapping| mapping.map.excludes(name, request.uri().unwrap_or_default()));
     if excluded {
         return Err(Verdict::Status(404));
     }
@@ -115,7 +114,11 @@ fn no_worker(request: Request<'_>, live: &Live, name: &[u8]) -> Verdict {
         request,
         Level::Error,
         messages::NO_WORKER,
-        format_args!("{}: there is no worker \"{}\"", Escaped(request.uri().unwrap_or_default()), Escaped(name)),
+        format_args!(
+            "{}: there is no worker \"{}\"",
+            Escaped(request.uri().unwrap_or_default()),
+            Escaped(name)
+        ),
     );
     Verdict::Status(500)
 }
@@ -129,7 +132,12 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, worker: &'r Backend, uri: &
                 request,
                 Level::Info,
                 messages::BAD_FRAMING,
-                format_args!("{}: {}; answered with {}", Escaped(request.uri().unwrap_or_default()), bad.reason, bad.status),
+                format_args!(
+                    "{}: {}; answered with {}",
+                    Escaped(request.uri().unwrap_or_default()),
+                    bad.reason,
+                    bad.status
+                ),
             );
             return Verdict::Status(bad.status);
         }
@@ -200,7 +208,10 @@ fn delivered(host: &HttpdHost<'_>, live: &Live, worker: &Backend, served: &Serve
             request,
             Level::Warn,
             messages::SURPLUS,
-            format_args!("worker {} ({}): octets behind the response headers are ignored", worker.name, worker.address),
+            format_args!(
+                "worker {} ({}): octets behind the response headers are ignored",
+                worker.name, worker.address
+            ),
         );
     }
     if live.log.enabled(Level::Debug) {

@@ -56,7 +56,10 @@ pub fn framing(request: Request<'_>) -> Result<RequestBody, BadFraming> {
             return Err(BadFraming { status: 501, reason: "a transfer coding other than chunked" });
         }
         if request.protocol_number() < 1001 {
-            return Err(BadFraming { status: 400, reason: "Transfer-Encoding in a request older than HTTP/1.1" });
+            return Err(BadFraming {
+                status: 400,
+                reason: "Transfer-Encoding in a request older than HTTP/1.1",
+            });
         }
         return Ok(RequestBody::Unknown);
     }
@@ -75,9 +78,8 @@ fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 18 {
         return None;
     }
-    text.iter().try_fold(0u64, |value, digit| {
-        digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0'))
-    })
+    text.iter()
+        .try_fold(0u64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
 }
 
 impl<'r> HttpdHost<'r> {
@@ -228,7 +230,9 @@ impl Host for HttpdHost<'_> {
                 12 if name.eq_ignore_ascii_case(b"Content-Type") => {
                     response.set_content_type(pool.copy(&content_type(value)));
                 }
-                13 if name.eq_ignore_ascii_case(b"Last-Modified") => response.set_last_modified(pool.copy(value)),
+                13 if name.eq_ignore_ascii_case(b"Last-Modified") => {
+                    response.set_last_modified(pool.copy(value))
+                }
                 14 if name.eq_ignore_ascii_case(b"Content-Length") => {
                     if let Some(length) = head.content_length {
                         response.set_content_length(length);

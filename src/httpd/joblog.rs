@@ -110,7 +110,14 @@ impl JobLog {
     }
 
     /// Writes a line that belongs to no request; `id` says where it comes from (`POST_CONFIG`, `CHILD_INIT` ...).
-    pub fn server(&self, server: Server<'_>, id: &str, level: Level, message: Message, text: fmt::Arguments<'_>) {
+    pub fn server(
+        &self,
+        server: Server<'_>,
+        id: &str,
+        level: Level,
+        message: Message,
+        text: fmt::Arguments<'_>,
+    ) {
         if !self.enabled(level) {
             return;
         }

@@ -53,7 +53,12 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
         let last = kept.and_then(|kept| kept.0.lock().clone());
         match last {
             Some(last) if reading == Reading::Restart => {
-                say(main, Apache::Error, messages::KEPT_WORKERS.id, "the workers have errors (see above): the server goes on with the workers it had before this restart");
+                say(
+                    main,
+                    Apache::Error,
+                    messages::KEPT_WORKERS.id,
+                    "the workers have errors (see above): the server goes on with the workers it had before this restart",
+                );
                 last
             }
             _ => return false,
@@ -117,7 +122,10 @@ fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> WorkerSet
             Some(path) => match std::fs::read(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))) {
                 Ok(content) => loader.file(&path.to_string_lossy(), &content),
                 Err(error) => {
-                    found.error(&file.origin, format!("JkWorkersFile {shown}: {}: {error}", path.to_string_lossy()));
+                    found.error(
+                        &file.origin,
+                        format!("JkWorkersFile {shown}: {}: {error}", path.to_string_lossy()),
+                    );
                 }
             },
         }
@@ -206,7 +214,11 @@ fn check_target(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
     };
     found.error(
         &origin,
-        format!("{directive} {}: there is no worker \"{}\"{hint}", Escaped(&rule.pattern), Escaped(&rule.worker)),
+        format!(
+            "{directive} {}: there is no worker \"{}\"{hint}",
+            Escaped(&rule.pattern),
+            Escaped(&rule.worker)
+        ),
     );
 }
 
@@ -286,11 +298,12 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     true
 }
 
-const VERSION_COMPONENT: &std::ffi::CStr =
-    match std::ffi::CStr::from_bytes_with_nul(concat!("mod_jk_rs/", env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-        Ok(text) => text,
-        Err(_) => c"mod_jk_rs",
-    };
+const VERSION_COMPONENT: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
+    concat!("mod_jk_rs/", env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
+) {
+    Ok(text) => text,
+    Err(_) => c"mod_jk_rs",
+};
 
 /// Opens the log of a server; the same file or program is opened once. `None` ends the start. A restart that cannot open
 /// a log writes to httpd's error log instead of ending the server.
@@ -313,7 +326,12 @@ fn open_log(
         return Some(JobLog { level, sink: Some(*sink) });
     }
     if !given {
-        say(server, Apache::Warning, messages::LOG_DEFAULT.id, "no JkLogFile is set; logging to logs/mod_jk.log");
+        say(
+            server,
+            Apache::Warning,
+            messages::LOG_DEFAULT.id,
+            "no JkLogFile is set; logging to logs/mod_jk.log",
+        );
     }
     let sink = match name.strip_prefix(b"|") {
         Some(program) => Sink::pipe(startup.pool(), startup.pool().copy(program)),

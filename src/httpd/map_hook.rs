@@ -116,8 +116,8 @@ fn map(request: Request<'_>, live: &Live) -> Verdict {
 
 fn options(request: Request<'_>, live: &Live) -> Options {
     // Only a path with an escape in it can tell the difference.
-    let nodecode = memchr::memchr(b'%', request.uri().unwrap_or_default()).is_some()
-        && request.keeps_encoded_slashes();
+    let nodecode =
+        memchr::memchr(b'%', request.uri().unwrap_or_default()).is_some() && request.keeps_encoded_slashes();
     Options { nodecode, ..live.options }
 }
 
@@ -161,18 +161,16 @@ fn by_section(request: Request<'_>, live: &Live) -> Verdict {
     if handler != HANDLER.to_bytes() || matches!(uri, b"" | b"*") {
         return Verdict::Declined;
     }
-    with_scratch(|scratch| {
-        match forward(uri, request.unparsed_uri(), &options(request, live), scratch) {
-            Err(reason) => refuse(request, live, uri, &reason),
-            Ok((normalised, forwarded)) => {
-                let forwarded = keep(request, uri, forwarded);
-                if let Text::Made(path) = normalised {
-                    request.set_uri(request.pool().copy(path));
-                }
-                let uri = request.uri_address();
-                request.set_slot::<Jk>(Slot { target: Target::Handler, forwarded: Some(forwarded), uri });
-                Verdict::Declined
+    with_scratch(|scratch| match forward(uri, request.unparsed_uri(), &options(request, live), scratch) {
+        Err(reason) => refuse(request, live, uri, &reason),
+        Ok((normalised, forwarded)) => {
+            let forwarded = keep(request, uri, forwarded);
+            if let Text::Made(path) = normalised {
+                request.set_uri(request.pool().copy(path));
             }
+            let uri = request.uri_address();
+            request.set_slot::<Jk>(Slot { target: Target::Handler, forwarded: Some(forwarded), uri });
+            Verdict::Declined
         }
     })
 }
@@ -220,7 +218,12 @@ fn log_declined(request: Request<'_>, live: &Live, uri: &[u8], reason: Declined)
         Declined::NoMount => "no mount covers it",
         Declined::Excluded { .. } => "an exclusion takes it away",
     };
-    live.log.request(request, Level::Debug, messages::NOT_MAPPED, format_args!("{} is not mapped: {why}", Escaped(uri)));
+    live.log.request(
+        request,
+        Level::Debug,
+        messages::NOT_MAPPED,
+        format_args!("{} is not mapped: {why}", Escaped(uri)),
+    );
 }
 
 /// Lends the buffers of the thread. A sub-request inside a hook, which does not happen, would get fresh ones.

@@ -15,14 +15,16 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The module.
 pub struct Jk;
 
-static COMMANDS: CommandTable<{ directives::TABLE.len() + 1 }> = CommandTable::new::<Jk>(&directives::COMMANDS);
+static COMMANDS: CommandTable<{ directives::TABLE.len() + 1 }> =
+    CommandTable::new::<Jk>(&directives::COMMANDS);
 
 /// What `LoadModule jk_module` looks for. The file name is mod_jk's, so that `<IfModule mod_jk.c>` of existing
 /// configurations keeps its meaning.
 // SAFETY: no other symbol of the process has this name; two modules of one name cannot be loaded.
 #[allow(non_upper_case_globals)]
 #[unsafe(no_mangle)]
-pub static jk_module: ModuleRecord = ModuleRecord::new::<Jk, { directives::TABLE.len() + 1 }>(c"mod_jk.c", &COMMANDS);
+pub static jk_module: ModuleRecord =
+    ModuleRecord::new::<Jk, { directives::TABLE.len() + 1 }>(c"mod_jk.c", &COMMANDS);
 
 impl Module for Jk {
     type Config = ServerConf;

@@ -68,7 +68,8 @@ impl Generation {
                 Kind::Lb(_) | Kind::Status(_) => None,
             })
             .map(|(worker, settings)| {
-                let backend = Backend::new(&worker.name, set.is_listed(&worker.name), settings, now, &mut complain);
+                let backend =
+                    Backend::new(&worker.name, set.is_listed(&worker.name), settings, now, &mut complain);
                 if let Err(error) = backend.peer.known() {
                     complain(&worker.name, error.to_string());
                 }
@@ -98,10 +99,7 @@ impl Generation {
         let Some(interval) = self.maintain else { return };
         let last = self.maintained.load(Ordering::Relaxed);
         if now.since(Tick(last)) < interval
-            || self
-                .maintained
-                .compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed)
-                .is_err()
+            || self.maintained.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_err()
         {
             return; // not yet, or another thread does it
         }

@@ -1,11 +1,280 @@
-//! Replies.
-/// Pairs.
+//! Send Headers: the head of a response.
+//!
+//! [`parse`] checks one whole packet; after that [`Pairs`] walks the same octets without the possibility of an error. All
+//! results borrow from the packet. Nothing is sized by a count or length the backend claims.
+//! Sources: AJPv13 document, "Send Headers"; RFC 9110 sections 5.1, 5.5, 7.6.1 and 8.6; `ajp_unmarshal_response` of mod_jk.
+
+use super::codes;
+use super::malformed::{Field, Malformed};
+use super::wire::{Reader, StringFault};
+use crate::engine::exchange::{Fields, ResponseHead};
+use crate::engine::headers;
+
+/// Longest reason phrase that is passed on; phrases are a few words, and longer ones only bloat the status line.
+const MAX_REASON: usize = 256;
+/// Most digits of a Content-Length: 18 nines fit every 64-bit integer, signed ones of the host included.
+const MAX_LENGTH_DIGITS: usize = 18;
+/// Most Connection headers that name further headers; a backend has no reason for a second one.
+const MAX_CONNECTION_HEADERS: usize = 4;
+
+/// A checked Send Headers packet.
+#[derive(Debug)]
+pub struct Reply<'a> {
+    /// The head of the response.
+    pub head: ResponseHead<'a>,
+    /// The packet holds more than the headers it counts; the rest was ignored.
+    pub surplus: bool,
+}
+
+/// The headers of a response that are meant for the client, names of coded ones spelled out, values trimmed.
+///
+/// Left out: hop-by-hop headers, Transfer-Encoding and what Connection headers name.
 #[derive(Debug, Clone)]
-pub struct Pairs<'a>(&'a [u8]);
+pub struct Pairs<'a> {
+    rest: Reader<'a>,
+    left: u16,
+    listed: Listed<'a>,
+}
+
 impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a [u8], &'a [u8]);
+
     fn next(&mut self) -> Option<Self::Item> {
-        let _ = self.0;
+        while self.left > 0 {
+            self.left -= 1;
+            let (name, coded) = match self.rest.integer()?.to_be_bytes() {
+                [codes::CODED, code] => (codes::response_header(code)?, true),
+                length => (self.rest.string_of(u16::from_be_bytes(length)).ok()?, false),
+            };
+            let value = self.rest.string().ok()??;
+            // No coded name is a hop-by-hop one.
+            if (!coded && headers::is_response_hop(name)) || self.listed.contains(name) {
+                continue;
+            }
+            return Some((name, headers::trim(value)));
+        }
         None
+    }
+}
+
+/// Values of Connection headers that name headers which would be passed on otherwise.
+#[derive(Debug, Clone, Default)]
+struct Listed<'a> {
+    values: [&'a [u8]; MAX_CONNECTION_HEADERS],
+    used: usize,
+}
+
+impl<'a> Listed<'a> {
+    fn add(&mut self, value: &'a [u8]) -> Result<(), Malformed> {
+        if headers::connection_names_others(value).map_err(|headers::BadConnection| Malformed::Connection)? {
+            *self.values.get_mut(self.used).ok_or(Malformed::Connection)? = value;
+            self.used += 1;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn contains(&self, name: &[u8]) -> bool {
+        self.used > 0
+            && !headers::is_protected(name)
+            && self.values.iter().any(|value| headers::lists(value, name))
+    }
+}
+
+/// Checks the payload of a Send Headers packet, without its type octet.
+///
+/// # Errors
+/// Every field must lie inside the payload and be fit for a client: see [`Malformed`]. A reason phrase that is not fit is
+/// no error, it is only not used.
+pub fn parse(payload: &[u8]) -> Result<Reply<'_>, Malformed> {
+    let mut reader = Reader::new(payload);
+    let status = reader.integer().ok_or(Malformed::Short(Field::Status))?;
+    let reason = reader.string().map_err(|fault| malformed_string(fault, Field::Reason))?;
+    let count = reader.integer().ok_or(Malformed::Short(Field::HeaderCount))?;
+    // "100", "103" and "101": interim answers do not exist in AJP, and a tunnel even less.
+    if !(200..=999).contains(&status) {
+        return Err(Malformed::Status(status));
+    }
+
+    let first = reader.clone();
+    let mut content_length = None;
+    let mut listed = Listed::default();
+    for _ in 0..count {
+        let name = read_name(&mut reader)?;
+        let value = read_value(&mut reader)?;
+        match name {
+            Name::ContentLength => {
+                let length = parse_length(headers::trim(value)).ok_or(Malformed::ContentLength)?;
+                if content_length.replace(length).is_some() {
+                    return Err(Malformed::ContentLengthTwice);
+                }
+            }
+            Name::Connection => listed.add(headers::trim(value))?,
+            Name::Other => {}
+        }
+    }
+    let fields = Fields::Ajp(Pairs { rest: first, left: count, listed });
+    Ok(Reply {
+        head: ResponseHead {
+            status,
+            reason: reason.filter(|reason| worth_showing(reason, status)),
+            content_length,
+            fields,
+        },
+        surplus: !reader.is_empty(),
+    })
+}
+
+enum Name {
+    ContentLength,
+    Connection,
+    Other,
+}
+
+#[inline]
+fn read_name(reader: &mut Reader<'_>) -> Result<Name, Malformed> {
+    let lead = reader.integer().ok_or(Malformed::Short(Field::HeaderName))?;
+    match lead.to_be_bytes() {
+        [codes::CODED, codes::RESPONSE_CONTENT_LENGTH] => return Ok(Name::ContentLength),
+        [codes::CODED, code] => {
+            return codes::response_header(code).map(|_| Name::Other).ok_or(Malformed::HeaderCode(lead));
+        }
+        [0xff, 0xff] => return Err(Malformed::NullName),
+        [0, 0] => return Err(Malformed::EmptyName),
+        _ => {}
+    }
+    let name = reader.string_of(lead).map_err(|fault| malformed_string(fault, Field::HeaderName))?;
+    if let Some(octet) = name.iter().copied().find(|&octet| !headers::is_token_octet(octet)) {
+        return Err(Malformed::NameOctet(octet));
+    }
+    Ok(match name.len() {
+        14 if headers::same(name, b"content-length") => Name::ContentLength,
+        10 if headers::same(name, b"connection") => Name::Connection,
+        _ => Name::Other,
+    })
+}
+
+#[inline]
+fn read_value<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
+    let value = reader.string().map_err(|fault| malformed_string(fault, Field::HeaderValue))?;
+    let value = value.ok_or(Malformed::NullValue)?;
+    if headers::is_clean(value) {
+        return Ok(value);
+    }
+    Err(Malformed::ValueOctet(headers::first_control(value).unwrap_or_default()))
+}
+
+/// A plain decimal number; no sign, no blanks, no list.
+fn parse_length(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > MAX_LENGTH_DIGITS {
+        return None;
+    }
+    digits
+        .iter()
+        .try_fold(0u64, |sum, &digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
+}
+
+/// Tomcat sends the digits of the status as its reason; the standard phrase says more.
+fn worth_showing(reason: &[u8], status: u16) -> bool {
+    let digits =
+        [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or(0));
+    !reason.is_empty() && reason.len() <= MAX_REASON && reason != digits && headers::is_clean(reason)
+}
+
+fn malformed_string(fault: StringFault, field: Field) -> Malformed {
+    match fault {
+        StringFault::Short => Malformed::Short(field),
+        StringFault::Terminator => Malformed::Terminator(field),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A payload without type octet, from status, reason and pairs; names are written as strings.
+    fn payload(status: u16, reason: &[u8], pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut out = status.to_be_bytes().to_vec();
+        let string = |out: &mut Vec<u8>, text: &[u8]| {
+            out.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            out.extend(text);
+            out.push(0);
+        };
+        string(&mut out, reason);
+        out.extend(u16::try_from(pairs.len()).unwrap().to_be_bytes());
+        for (name, value) in pairs {
+            string(&mut out, name);
+            string(&mut out, value);
+        }
+        out
+    }
+
+    fn names(payload: &[u8]) -> Vec<String> {
+        let reply = parse(payload).unwrap();
+        reply.head.fields.map(|(name, _)| String::from_utf8(name.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn headers_of_one_connection_are_left_out() {
+        let sent = payload(
+            200,
+            b"",
+            &[
+                (b"X-A", b"1"),
+                (b"Connection", b"close, X-A"),
+                (b"Keep-Alive", b"timeout=5"),
+                (b"Transfer-Encoding", b"chunked"),
+                (b"Proxy-Authenticate", b"Basic"),
+                (b"Upgrade", b"h2c"),
+                (b"X-B", b"2"),
+                (b"connection", b"X-C, Content-Type"),
+                (b"x-c", b"3"),
+                (b"Content-Type", b"text/plain"),
+            ],
+        );
+        assert_eq!(names(&sent), ["X-B", "Content-Type"]);
+    }
+
+    #[test]
+    fn a_connection_header_must_be_a_list_of_names() {
+        assert_eq!(parse(&payload(200, b"", &[(b"Connection", b"a b")])).unwrap_err(), Malformed::Connection);
+        let many: Vec<(&[u8], &[u8])> = vec![(b"Connection", b"x"); MAX_CONNECTION_HEADERS + 1];
+        assert_eq!(parse(&payload(200, b"", &many)).unwrap_err(), Malformed::Connection);
+    }
+
+    #[test]
+    fn reasons_are_shown_only_when_they_say_something() {
+        let reason = |text: &[u8]| parse(&payload(404, text, &[])).unwrap().head.reason.map(<[u8]>::to_vec);
+        assert_eq!(reason(b"No Such Thing"), Some(b"No Such Thing".to_vec()));
+        assert_eq!(reason("Caf\u{e9}".as_bytes()), Some("Caf\u{e9}".as_bytes().to_vec()));
+        for text in [&b"404"[..], b"", b"a\r\nb", b"a\0b", b"\x7f", &[b'x'; MAX_REASON + 1]] {
+            assert_eq!(reason(text), None, "{text:?}");
+        }
+        assert_eq!(reason(b"405"), Some(b"405".to_vec()));
+    }
+
+    #[test]
+    fn a_content_length_is_one_plain_number() {
+        let length = |text: &[u8]| {
+            parse(&payload(200, b"", &[(b"content-length", text)])).map(|r| r.head.content_length)
+        };
+        assert_eq!(length(b"0"), Ok(Some(0)));
+        assert_eq!(length(b" 42\t"), Ok(Some(42)));
+        assert_eq!(length(b"999999999999999999"), Ok(Some(999_999_999_999_999_999)));
+        for text in [&b""[..], b"+5", b"-1", b"5x", b"0x5", b"5,5", b"5 5", b"1000000000000000000"] {
+            assert_eq!(length(text), Err(Malformed::ContentLength), "{text:?}");
+        }
+        let twice = payload(200, b"", &[(b"Content-Length", b"5"), (b"content-length", b"5")]);
+        assert_eq!(parse(&twice).unwrap_err(), Malformed::ContentLengthTwice);
+    }
+
+    #[test]
+    fn a_count_below_the_pairs_present_leaves_a_surplus() {
+        let mut sent = payload(200, b"", &[(b"A", b"1")]);
+        assert!(!parse(&sent).unwrap().surplus);
+        sent.push(7);
+        let reply = parse(&sent).unwrap();
+        assert!(reply.surplus);
+        assert_eq!(reply.head.fields.count(), 1);
     }
 }

@@ -124,7 +124,8 @@ pub fn serve<H: Host, P: Links>(
             failure.may_retry(head.method, worker.policy)
         };
         // A pooled connection that the backend closed meanwhile says nothing about the backend: one more try is free.
-        let stale = failure.reused && !failure.replied && !fresh && !matches!(failure.cause, Cause::Silent { .. });
+        let stale =
+            failure.reused && !failure.replied && !fresh && !matches!(failure.cause, Cause::Silent { .. });
         let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
         let retried = allowed && !refused && (stale || number < worker.attempts);
         report(host, &Attempt { number, failure, traffic, retried });

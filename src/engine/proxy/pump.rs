@@ -157,11 +157,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 Step::Done { reusable } => return Ok(reusable),
                 Step::Wait(interest) => interest,
             };
-            let timeout = if interest.client_readable {
-                manner.timing.client
-            } else {
-                manner.timing.send
-            };
+            let timeout = if interest.client_readable { manner.timing.client } else { manner.timing.send };
             let descriptor = if interest.client_readable { host.body_descriptor() } else { None };
             match link.wait(interest.link_writable, descriptor, timeout) {
                 Ok(()) => {}
@@ -370,11 +366,8 @@ impl<'b, X: Exchange> Pump<'b, X> {
     ) -> Result<bool, Failure> {
         let timeout = self.reply_left(host, manner)?;
         let space = self.buffers.input.space();
-        let result = if block {
-            link.recv_blocking(space, timeout).map(Received::Data)
-        } else {
-            link.recv(space)
-        };
+        let result =
+            if block { link.recv_blocking(space, timeout).map(Received::Data) } else { link.recv(space) };
         match result {
             Ok(Received::Data(n)) => {
                 self.buffers.input.filled_more(n);
@@ -393,11 +386,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
 
     /// What is left of the reply timeout: whole between packets, running inside one, so that a backend that drips octets
     /// cannot hold a request for ever.
-    fn reply_left<H: Host>(
-        &mut self,
-        host: &H,
-        manner: &Manner<'_>,
-    ) -> Result<Option<Duration>, Failure> {
+    fn reply_left<H: Host>(&mut self, host: &H, manner: &Manner<'_>) -> Result<Option<Duration>, Failure> {
         let Some(limit) = manner.timing.reply else { return Ok(None) };
         if !self.exchange.inside_packet() {
             self.packet_since = None;

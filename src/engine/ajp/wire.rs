@@ -1,0 +1,245 @@
+//! The AJP data types: byte, integer (two octets, big endian), string, and the four octets in front of each packet.
+//!
+//! [`Reader`] hands out checked slices of one payload; [`Writer`] appends to one packet and never grows it past its limit.
+//! Lengths are octets. Source: AJPv13 document, "Packet Structure" and "Basic Packet Structure".
+
+/// Magic of packets that go to the backend.
+pub const TO_BACKEND: [u8; 2] = [0x12, 0x34];
+/// Magic of packets that come from the backend, "AB".
+pub const FROM_BACKEND: [u8; 2] = *b"AB";
+/// Octets in front of each payload: magic and payload length.
+pub const FRAME: usize = 4;
+/// Largest packet that both Tomcat and mod_jk can be configured to, frame included.
+pub const MAX_PACKET: usize = 65536;
+/// Smallest packet size both ends always take, frame included.
+pub const MIN_PACKET: usize = 8192;
+/// The length that stands for "no string at all".
+pub const NULL_STRING: u16 = 0xffff;
+
+/// Why a string could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StringFault {
+    /// It runs past the end of the payload.
+    Short,
+    /// The octet behind it is not NUL.
+    Terminator,
+}
+
+/// Reads one payload from front to back.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of `payload`.
+    #[inline]
+    pub fn new(payload: &'a [u8]) -> Self {
+        Self { rest: payload }
+    }
+
+    /// The next octet; `None` at the end.
+    #[inline]
+    pub fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(byte)
+    }
+
+    /// The next integer; `None` when less than two octets are left.
+    #[inline]
+    pub fn integer(&mut self) -> Option<u16> {
+        let (octets, rest) = self.rest.split_first_chunk::<2>()?;
+        self.rest = rest;
+        Some(u16::from_be_bytes(*octets))
+    }
+
+    /// The next string; `Ok(None)` is the null string.
+    ///
+    /// # Errors
+    /// See [`StringFault`].
+    #[inline]
+    pub fn string(&mut self) -> Result<Option<&'a [u8]>, StringFault> {
+        match self.integer() {
+            None => Err(StringFault::Short),
+            Some(NULL_STRING) => Ok(None),
+            Some(length) => self.string_of(length).map(Some),
+        }
+    }
+
+    /// The octets of a string whose length has been read; the terminator is checked and skipped.
+    ///
+    /// # Errors
+    /// See [`StringFault`].
+    #[inline]
+    pub fn string_of(&mut self, length: u16) -> Result<&'a [u8], StringFault> {
+        let (text, rest) = self.rest.split_at_checked(usize::from(length)).ok_or(StringFault::Short)?;
+        match rest.split_first() {
+            None => Err(StringFault::Short),
+            Some((0, rest)) => {
+                self.rest = rest;
+                Ok(text)
+            }
+            Some(_) => Err(StringFault::Terminator),
+        }
+    }
+
+    /// Nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// What has not been read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+/// Appends to one packet. What does not fit under the limit is counted and left out, so that a too large request costs no
+/// memory and its size can still be told.
+#[derive(Debug)]
+pub struct Writer<'p> {
+    out: &'p mut Vec<u8>,
+    limit: usize,
+    missing: usize,
+}
+
+impl<'p> Writer<'p> {
+    /// Clears `out` and begins a packet of at most `limit` octets, frame included, with an open length field.
+    pub fn begin(out: &'p mut Vec<u8>, limit: usize) -> Self {
+        let limit = limit.min(MAX_PACKET);
+        out.clear();
+        // Nearly all requests fit the smallest packet size; only larger ones make the buffer grow, once per buffer.
+        out.reserve(limit.min(MIN_PACKET));
+        out.extend_from_slice(&[TO_BACKEND[0], TO_BACKEND[1], 0, 0]);
+        Self { out, limit, missing: 0 }
+    }
+
+    /// Appends a few octets as they are.
+    #[inline]
+    pub fn octets<const N: usize>(&mut self, octets: [u8; N]) {
+        if self.out.len() + N <= self.limit {
+            self.out.extend_from_slice(&octets);
+        } else {
+            self.missing += N;
+        }
+    }
+
+    /// Appends an integer.
+    #[inline]
+    pub fn integer(&mut self, value: u16) {
+        self.octets(value.to_be_bytes());
+    }
+
+    /// Appends a string.
+    #[inline]
+    pub fn string(&mut self, text: &[u8]) {
+        self.prefixed_string([], text);
+    }
+
+    /// Appends `prefix` and then a string: a header code or an attribute code and its value.
+    #[inline]
+    pub fn prefixed_string<const N: usize>(&mut self, prefix: [u8; N], text: &[u8]) {
+        let size = text.len().saturating_add(N + 3);
+        // The limit is at most 65536, so what passes here is below 65535 and is never taken for the null string.
+        match u16::try_from(text.len()) {
+            Ok(length) if self.out.len().saturating_add(size) <= self.limit => {
+                self.out.extend_from_slice(&prefix);
+                self.out.extend_from_slice(&length.to_be_bytes());
+                self.out.extend_from_slice(text);
+                self.out.push(0);
+            }
+            _ => self.missing = self.missing.saturating_add(size),
+        }
+    }
+
+    /// Appends a string, or the null string.
+    #[inline]
+    pub fn optional_string(&mut self, text: Option<&[u8]>) {
+        match text {
+            Some(text) => self.string(text),
+            None => self.integer(NULL_STRING),
+        }
+    }
+
+    /// Where the next octet goes, for [`Writer::patch`] and [`Writer::rewind`].
+    pub fn mark(&self) -> Mark {
+        Mark { position: self.out.len(), missing: self.missing }
+    }
+
+    /// Replaces the integer written at `mark`.
+    pub fn patch(&mut self, mark: Mark, value: u16) {
+        self.patch_at(mark.position, value);
+    }
+
+    fn patch_at(&mut self, position: usize, value: u16) {
+        if let Some(place) = self.out.get_mut(position..).and_then(|rest| rest.first_chunk_mut::<2>()) {
+            *place = value.to_be_bytes();
+        }
+    }
+
+    /// Takes back everything from `mark` on.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.out.truncate(mark.position);
+        self.missing = mark.missing;
+    }
+
+    /// Closes the packet: fills in its length. Answers the octets it would have needed when it did not fit.
+    ///
+    /// # Errors
+    /// The size the packet would have, frame included.
+    pub fn finish(mut self) -> Result<(), usize> {
+        if self.missing > 0 {
+            return Err(self.out.len().saturating_add(self.missing));
+        }
+        let payload = self.out.len().saturating_sub(FRAME);
+        let length = u16::try_from(payload).map_err(|_| self.out.len())?;
+        self.patch_at(2, length);
+        Ok(())
+    }
+}
+
+/// A place in a packet, see [`Writer::mark`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    position: usize,
+    missing: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_need_their_length_and_their_terminator() {
+        assert_eq!(Reader::new(&[0, 2, b'o', b'k', 0]).string(), Ok(Some(&b"ok"[..])));
+        assert_eq!(Reader::new(&[0xff, 0xff]).string(), Ok(None));
+        assert_eq!(Reader::new(&[0, 2, b'o', b'k']).string(), Err(StringFault::Short));
+        assert_eq!(Reader::new(&[0, 3, b'o', b'k', 0]).string(), Err(StringFault::Short));
+        assert_eq!(Reader::new(&[0, 2, b'o', b'k', 1]).string(), Err(StringFault::Terminator));
+        assert_eq!(Reader::new(&[0]).string(), Err(StringFault::Short));
+    }
+
+    #[test]
+    fn a_packet_never_grows_past_its_limit_and_says_what_it_needs() {
+        let mut out = Vec::new();
+        let mut writer = Writer::begin(&mut out, 12);
+        writer.string(b"hello");
+        assert_eq!(writer.finish(), Ok(()));
+        assert_eq!(out, [0x12, 0x34, 0, 8, 0, 5, b'h', b'e', b'l', b'l', b'o', 0]);
+
+        let mut writer = Writer::begin(&mut out, 12);
+        writer.string(b"hello!");
+        writer.octets([1]);
+        assert_eq!(writer.finish(), Err(14));
+        assert!(out.len() <= 12);
+    }
+
+    #[test]
+    fn no_text_is_ever_written_as_the_null_string() {
+        let mut out = Vec::new();
+        let mut writer = Writer::begin(&mut out, usize::MAX);
+        writer.string(&vec![b'x'; 65535]);
+        assert!(writer.finish().is_err());
+    }
+}

@@ -1,0 +1,310 @@
+//! What any backend protocol must know of HTTP header fields: which octets they may hold and which of them belong to one
+//! connection only.
+//!
+//! Names are compared without regard to case. No allocation. Sources: RFC 9110 sections 5.1, 5.5, 5.6.2 and 7.6.1.
+
+/// Most options a message may list in its Connection headers; real ones list up to three. The cap keeps the filter linear.
+pub const MAX_CONNECTION_OPTIONS: usize = 64;
+
+/// `name` equals `lower`, which must be written in lower case, whatever the case of `name`.
+#[inline]
+pub(crate) fn same<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(name) = <&[u8; N]>::try_from(name) else { return false };
+    let mut difference = 0;
+    for (octet, lower) in name.iter().zip(lower) {
+        // Only letters have bit 0x40 set among the octets of header names; for them, and only for them, fold the case.
+        difference |= (octet | ((lower & 0x40) >> 1)) ^ lower;
+    }
+    difference == 0
+}
+
+/// A token of RFC 9110 section 5.6.2: at least one octet, no separators, no controls, no octets from 0x80 on.
+#[inline]
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&octet| is_token_octet(octet))
+}
+
+/// The octet may stand in a token.
+#[inline]
+pub fn is_token_octet(octet: u8) -> bool {
+    TOKEN[usize::from(octet)]
+}
+
+/// No control octet in `value` except horizontal tabs: no line can be broken and no string cut by it. Octets from 0x80 on
+/// are allowed.
+#[inline]
+pub fn is_clean(value: &[u8]) -> bool {
+    let (blocks, tail) = value.as_chunks::<16>();
+    if !blocks.iter().all(clean_block) {
+        return false;
+    }
+    if tail.is_empty() {
+        return true;
+    }
+    // The last full block again, overlapping, instead of a loop over its odd octets.
+    if let Some(last) = value.last_chunk::<16>() {
+        return clean_block(last);
+    }
+    if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
+        return clean_block(first) & clean_block(last);
+    }
+    value.iter().all(|&octet| !is_control(octet))
+}
+
+/// Nothing outside `0x20` to `0x7e`, tabs and octets from 0x80 on; the first octet that is.
+pub fn first_control(value: &[u8]) -> Option<u8> {
+    value.iter().copied().find(|&octet| is_control(octet))
+}
+
+/// `value` without the blanks and tabs around it.
+#[inline]
+pub fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// A header of either direction that describes one connection and must not be passed on.
+#[inline]
+fn is_hop_by_hop(name: &[u8]) -> bool {
+    match name.len() {
+        2 => same(name, b"te"),
+        7 => same(name, b"upgrade") || same(name, b"trailer"),
+        10 => same(name, b"connection") || same(name, b"keep-alive"),
+        14 => same(name, b"http2-settings"),
+        16 => same(name, b"proxy-connection"),
+        17 => same(name, b"transfer-encoding"),
+        _ => false,
+    }
+}
+
+/// A request header that is never passed to a backend. Beside the hop-by-hop ones: Expect is answered by httpd, `Proxy`
+/// would become the environment variable `HTTP_PROXY` of a program behind the backend, and Proxy-Authorization was meant
+/// for a proxy in front of it.
+#[inline]
+pub fn is_request_hop(name: &[u8]) -> bool {
+    match name.len() {
+        5 => same(name, b"proxy"),
+        6 => same(name, b"expect"),
+        19 => same(name, b"proxy-authorization"),
+        _ => is_hop_by_hop(name),
+    }
+}
+
+/// A response header that is never passed to a client.
+#[inline]
+pub fn is_response_hop(name: &[u8]) -> bool {
+    match name.len() {
+        18 => same(name, b"proxy-authenticate"),
+        _ => is_hop_by_hop(name),
+    }
+}
+
+/// A header that a Connection header cannot remove: without them the message would mean something else, or say who it is
+/// from to nobody.
+#[inline]
+pub fn is_protected(name: &[u8]) -> bool {
+    match name.len() {
+        4 => same(name, b"host") || same(name, b"date"),
+        6 => same(name, b"cookie"),
+        12 => same(name, b"content-type"),
+        13 => same(name, b"authorization"),
+        14 => same(name, b"content-length"),
+        _ => false,
+    }
+}
+
+/// A Connection header that is not a list of tokens, or lists too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadConnection;
+
+/// The options of a Connection value. Empty list elements are skipped (RFC 9110 section 5.6.1.2).
+pub fn connection_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&octet| octet == b',').map(trim).filter(|option| !option.is_empty())
+}
+
+/// Whether a Connection value names headers that would be passed on otherwise. The usual values do not, and are
+/// recognised at a glance.
+///
+/// # Errors
+/// The value is no list of at most [`MAX_CONNECTION_OPTIONS`] tokens.
+#[inline]
+pub fn connection_names_others(value: &[u8]) -> Result<bool, BadConnection> {
+    if same(value, b"keep-alive") || same(value, b"close") {
+        return Ok(false);
+    }
+    scan_options(value)
+}
+
+fn scan_options(value: &[u8]) -> Result<bool, BadConnection> {
+    let mut others = false;
+    for (index, option) in connection_options(value).enumerate() {
+        if index >= MAX_CONNECTION_OPTIONS || !is_token(option) {
+            return Err(BadConnection);
+        }
+        others |= names_other(option);
+    }
+    Ok(others)
+}
+
+fn names_other(option: &[u8]) -> bool {
+    !(same(option, b"close") || is_request_hop(option) || is_protected(option))
+}
+
+/// The headers named by the Connection headers of a request, copied because a request shows its headers one by one.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    text: [u8; Self::ROOM],
+    used: usize,
+    options: usize,
+}
+
+impl Listed {
+    /// Octets for all names with one separator each; real lists take a few dozen.
+    const ROOM: usize = 512;
+
+    pub(crate) fn new() -> Self {
+        Self { text: [0; Self::ROOM], used: 0, options: 0 }
+    }
+
+    /// Adds what one Connection value lists.
+    pub(crate) fn add(&mut self, value: &[u8]) -> Result<(), BadConnection> {
+        for option in connection_options(value) {
+            self.options += 1;
+            if self.options > MAX_CONNECTION_OPTIONS || !is_token(option) {
+                return Err(BadConnection);
+            }
+            if names_other(option) {
+                let place = self.text.get_mut(self.used..).unwrap_or_default();
+                let place = place.get_mut(..=option.len()).ok_or(BadConnection)?;
+                if let Some((separator, text)) = place.split_last_mut() {
+                    text.copy_from_slice(option);
+                    *separator = b',';
+                }
+                self.used += option.len() + 1;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        !is_protected(name) && lists(self.text.get(..self.used).unwrap_or_default(), name)
+    }
+}
+
+/// The Connection value `value` lists `name`.
+pub(crate) fn lists(value: &[u8], name: &[u8]) -> bool {
+    connection_options(value).any(|option| option.eq_ignore_ascii_case(name))
+}
+
+#[inline]
+fn is_control(octet: u8) -> bool {
+    (octet < 0x20 && octet != b'\t') || octet == 0x7f
+}
+
+/// Branch-free, so that the compiler checks the block with a few vector instructions.
+#[inline]
+fn clean_block<const N: usize>(block: &[u8; N]) -> bool {
+    let mut bad = 0;
+    for &octet in block {
+        bad |= u8::from(octet < 0x20) & u8::from(octet != b'\t') | u8::from(octet == 0x7f);
+    }
+    bad == 0
+}
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = b'0';
+    while octet <= b'z' {
+        table[octet as usize] = octet.is_ascii_alphanumeric();
+        octet += 1;
+    }
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut index = 0;
+    while index < marks.len() {
+        table[marks[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_case_and_without_false_friends() {
+        assert!(same(b"HTTP2-Settings", b"http2-settings"));
+        assert!(same(b"tE", b"te"));
+        // Octets that differ from a dash or a digit by the case bit only.
+        assert!(!same(b"keep\x0dalive", b"keep-alive"));
+        assert!(!same(b"http\x122-settings", b"http2-settings"));
+        assert!(!same(b"http\x12-settings", b"http2-settings"));
+        assert!(!same(b"t", b"te"));
+        for octet in 0..=255u8 {
+            assert_eq!(same(&[octet], b"e"), octet == b'e' || octet == b'E', "{octet:#x}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_those_of_the_rfc() {
+        let allowed: Vec<u8> = (0..=255u8).filter(|&octet| is_token_octet(octet)).collect();
+        let expected: Vec<u8> = (0..=255u8)
+            .filter(|&octet| octet.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&octet))
+            .collect();
+        assert_eq!(allowed, expected);
+        assert!(!is_token(b""));
+    }
+
+    #[test]
+    fn every_control_is_found_at_every_place_of_every_length() {
+        for length in 1..50 {
+            for place in 0..length {
+                for octet in 0..=255u8 {
+                    let mut value = vec![b'x'; length];
+                    value[place] = octet;
+                    let bad = (octet < 0x20 && octet != b'\t') || octet == 0x7f;
+                    assert_eq!(is_clean(&value), !bad, "{octet:#x} at {place} of {length}");
+                    assert_eq!(first_control(&value), bad.then_some(octet));
+                }
+            }
+        }
+        assert!(is_clean(b""));
+    }
+
+    #[test]
+    fn the_usual_connection_values_name_nothing_else() {
+        for value in
+            [&b"keep-alive"[..], b"Keep-Alive", b"close", b"Upgrade, HTTP2-Settings", b"", b" ,close, "]
+        {
+            assert_eq!(connection_names_others(value), Ok(false), "{value:?}");
+        }
+        assert_eq!(connection_names_others(b"close, X-A"), Ok(true));
+        assert_eq!(connection_names_others(b"Authorization, cookie"), Ok(false));
+        assert_eq!(connection_names_others(b"a b"), Err(BadConnection));
+        assert_eq!(connection_names_others(b"\"x\""), Err(BadConnection));
+        assert_eq!(connection_names_others("a,".repeat(65).as_bytes()), Err(BadConnection));
+        assert_eq!(connection_names_others("a,".repeat(64).as_bytes()), Ok(true));
+    }
+
+    #[test]
+    fn copied_names_are_found_and_bounded() {
+        let mut listed = Listed::new();
+        listed.add(b"close, X-A , x-bee").unwrap();
+        listed.add(b"X-C, Host").unwrap();
+        assert!(listed.contains(b"x-a") && listed.contains(b"X-BEE") && listed.contains(b"X-c"));
+        assert!(!listed.contains(b"X") && !listed.contains(b"Host") && !listed.contains(b"Close2"));
+        assert_eq!(listed.add("y".repeat(512).as_bytes()), Err(BadConnection));
+    }
+
+    #[test]
+    fn only_blanks_and_tabs_are_trimmed() {
+        assert_eq!(trim(b" \t a b\t "), b"a b");
+        assert_eq!(trim(b" \t "), b"");
+        assert_eq!(trim(b"\na\n"), b"\na\n");
+    }
+}
