@@ -196,4 +196,23 @@ mod tests {
         assert_eq!(general.find(b"", NONE, &mut marks), NONE);
         assert_eq!(general.find(b"/c/", NONE, &mut marks), 0);
     }
+
+    /// Ten thousand patterns, and what a look-up tries does not grow with them, nor with what the path repeats.
+    #[test]
+    fn a_look_up_tries_only_patterns_whose_anchor_is_met() {
+        let forms = (0..10_000).map(|number| (number, format!("*/x{number}/*y").into_bytes())).collect();
+        let general = General::build(forms);
+        let mut marks = Marks::default();
+        for (path, best, tried) in [
+            ("/a/b/c/d".to_owned(), NONE, 0),
+            ("/a/x77/by".to_owned(), 77, 1),
+            ("/x77/x78/x9999/b".to_owned(), NONE, 3),
+            ("/x77".repeat(100_000) + "/", NONE, 1),
+        ] {
+            marks.begin();
+            assert_eq!(general.find(path.as_bytes(), NONE, &mut marks), best);
+            let count = marks.tried.iter().filter(|&&mark| mark == marks.look_up).count();
+            assert_eq!(count, tried, "{}", path.get(..20).unwrap_or(&path));
+        }
+    }
 }

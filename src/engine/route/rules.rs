@@ -297,3 +297,109 @@ fn prefixes(key: &[u8]) -> (bool, Kind, &[u8]) {
     let (kind, key) = key.strip_prefix(b"!").map_or((Kind::Mount, key), |rest| (Kind::Exclusion, rest));
     (disabled, kind, key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounts(list: &[(Kind, &str, &str)]) -> Mounts {
+        let mut mounts = Mounts::default();
+        for (kind, pattern, worker) in list {
+            mounts.add(*kind, pattern.as_bytes(), worker.as_bytes(), Origin::default()).unwrap();
+        }
+        mounts
+    }
+
+    fn shown(mounts: &Mounts) -> Vec<String> {
+        let text = |rule: &RuleSpec| {
+            let mark = if rule.kind == Kind::Exclusion { "!" } else { "" };
+            format!("{mark}{}={}", rule.pattern.escape_ascii(), rule.worker.escape_ascii())
+        };
+        mounts.rules().iter().map(text).collect()
+    }
+
+    const M: Kind = Kind::Mount;
+    const X: Kind = Kind::Exclusion;
+
+    #[test]
+    fn the_same_key_replaces_the_value_and_keeps_the_place() {
+        let mounts =
+            mounts(&[(M, "/a", "w1"), (M, "/b", "w1"), (X, "/a", "w1"), (M, "/a", "w2"), (X, "/a", "*")]);
+        assert_eq!(shown(&mounts), ["/a=w2", "/b=w1", "!/a=*"]);
+        let orders: Vec<u32> = mounts.rules().iter().map(|rule| rule.order).collect();
+        assert_eq!(orders, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_bar_makes_two_rules() {
+        assert_eq!(shown(&mounts(&[(M, "/a|b|c", "w")])), ["/a=w", "/ab|c=w"]);
+        assert_eq!(shown(&mounts(&[(X, "/app|/*", "w")])), ["!/app=w", "!/app/*=w"]);
+    }
+
+    #[test]
+    fn worker_specifications_are_trimmed_and_taken_apart() {
+        let (name, extensions, complaints) = worker_spec(b" w1 ; reply_timeout=5").unwrap();
+        assert_eq!((name, extensions.reply_timeout, complaints.len()), (&b"w1"[..], Some(5), 0));
+        assert_eq!(worker_spec(b";reply_timeout=5").unwrap_err(), RuleError::NoWorker);
+    }
+
+    #[test]
+    fn patterns_of_directives_begin_with_a_slash() {
+        for pattern in ["a", "*.jsp", "!/a", "-/a", ""] {
+            let refused = Mounts::default().add(M, pattern.as_bytes(), b"w", Origin::default());
+            assert_eq!(refused, Err(RuleError::NotAbsolute), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_virtual_host_copies_what_it_lacks() {
+        let main = mounts(&[(M, "/g/*", "w1"), (M, "/g|/*", "w1"), (X, "/x", "w1"), (M, "/y", "w1")]);
+        let own = mounts(&[(M, "/g/*", "w2"), (M, "/x", "w2")]);
+        let Inherited::Own(merged) = inherit(Some(&own), &main, true) else { panic!("own map expected") };
+        assert_eq!(shown(&merged), ["/g/*=w2", "/x=w2", "/g=w1", "/g/*=w1", "!/x=w1", "/y=w1"]);
+        let Inherited::Own(alone) = inherit(Some(&own), &main, false) else { panic!("own map expected") };
+        assert_eq!(shown(&alone), ["/g/*=w2", "/x=w2"]);
+        assert!(matches!(inherit(None, &main, true), Inherited::Main));
+        assert!(matches!(inherit(None, &main, false), Inherited::None));
+        assert_eq!(
+            [copies_main(Some(false), true), copies_main(None, true), copies_main(None, false)],
+            [false, true, false]
+        );
+    }
+
+    #[test]
+    fn lines_of_a_mount_file() {
+        let read = |key: &str, value: &str| {
+            let (mut order, mut rules) = (7, Vec::new());
+            let complaints = mount_file_rule(
+                key.as_bytes(),
+                value.as_bytes(),
+                &Origin::default(),
+                &mut order,
+                &mut rules,
+            )?;
+            let list: Vec<_> = rules
+                .iter()
+                .map(|rule| (rule.disabled, rule.kind, rule.pattern.escape_ascii().to_string(), rule.order))
+                .collect();
+            Ok::<_, RuleError>((list, complaints))
+        };
+        let plain = |disabled, kind, pattern: &str, order| (disabled, kind, pattern.to_owned(), order);
+        assert_eq!(read("/a|/*", "w").unwrap().0, [plain(false, M, "/a", 7), plain(false, M, "/a/*", 8)]);
+        assert_eq!(read("-/a", "w").unwrap().0, [plain(true, M, "/a", 7)]);
+        assert_eq!(read("!/a", "w").unwrap().0, [plain(false, X, "/a", 7)]);
+        assert_eq!(read("-!/a", "w").unwrap().0, [plain(true, X, "/a", 7)]);
+        let (rules, complaints) = read("!*.html", "*").unwrap();
+        assert_eq!((rules, complaints), (vec![plain(false, X, "/*.html", 7)], vec![Complaint::SlashAdded]));
+        assert_eq!(read("!-/a", "w"), Err(RuleError::NotAbsolute));
+        assert_eq!(read("w", "w2"), Err(RuleError::NotAbsolute));
+        assert_eq!(read("/a", " "), Err(RuleError::NoWorker));
+    }
+
+    #[test]
+    fn mounts_of_a_worker_are_taken_literally() {
+        let rule = worker_rule(b"-!/a|b", b"w", 3, Origin::default()).unwrap();
+        assert_eq!((rule.disabled, rule.kind, &*rule.pattern), (true, X, &b"/a|b"[..]));
+        assert_eq!(worker_rule(b"m/*", b"w", 0, Origin::default()), Err(RuleError::NotAbsolute));
+    }
+}
