@@ -6,6 +6,7 @@
     non_upper_case_globals,
     unreachable_pub,
     unsafe_op_in_unsafe_fn,
+    unnecessary_transmutes,
     unused,
     clippy::all,
     clippy::undocumented_unsafe_blocks

@@ -14,6 +14,7 @@ use super::runtime::{Backend, Connections};
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
 use crate::engine::proxy::attempts::Attempt;
 use crate::engine::proxy::{Buffers, Served, serve};
+use crate::engine::route::Marks;
 use crate::engine::text::{Decimal, Escaped};
 use crate::engine::units::Tick;
 use crate::ffi::Verdict;
@@ -95,10 +96,9 @@ fn from_environment(request: Request<'_>, live: &Live) -> Result<usize, Verdict>
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
     let name = value.get(..end).unwrap_or_default().trim_ascii();
     let place = live.generation.find(name).ok_or_else(|| no_worker(request, live, name))?;
-    let excluded = live
-        .map
-        .as_deref()
-        .is_some_and(|mapping| mapping.map.excludes(name, request.uri().unwrap_or_default()));
+    let excluded = live.map.as_deref().is_some_and(|mapping| {
+        mapping.map.excludes(name, request.uri().unwrap_or_default(), &mut Marks::default())
+    });
     if excluded {
         return Err(Verdict::Status(404));
     }

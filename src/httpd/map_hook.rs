@@ -10,9 +10,8 @@ use super::config::{Live, ServerConf};
 use super::joblog::Level;
 use super::messages;
 use super::module::Jk;
-use crate::engine::route::decide::{Decision, Declined, Options, Scratch, decide, forward};
 use crate::engine::route::matcher::RuleId;
-use crate::engine::route::text::Text;
+use crate::engine::route::{Decision, Declined, Options, Scratch, Text, decide, unmapped};
 use crate::engine::text::Escaped;
 use crate::ffi::Verdict;
 use crate::ffi::request::Request;
@@ -161,7 +160,7 @@ fn by_section(request: Request<'_>, live: &Live) -> Verdict {
     if handler != HANDLER.to_bytes() || matches!(uri, b"" | b"*") {
         return Verdict::Declined;
     }
-    with_scratch(|scratch| match forward(uri, request.unparsed_uri(), &options(request, live), scratch) {
+    with_scratch(|scratch| match unmapped(uri, request.unparsed_uri(), &options(request, live), scratch) {
         Err(reason) => refuse(request, live, uri, &reason),
         Ok((normalised, forwarded)) => {
             let forwarded = keep(request, uri, forwarded);
@@ -183,7 +182,7 @@ pub fn forwarded_path<'r>(request: Request<'r>, live: &Live, mapped: bool) -> Re
     let Some(uri) = request.uri().filter(|uri| !matches!(*uri, b"" | b"*")) else {
         return Err(Verdict::Status(400));
     };
-    with_scratch(|scratch| match forward(uri, request.unparsed_uri(), &options(request, live), scratch) {
+    with_scratch(|scratch| match unmapped(uri, request.unparsed_uri(), &options(request, live), scratch) {
         Ok((Text::Made(_), _)) if !mapped => {
             live.log.request(
                 request,

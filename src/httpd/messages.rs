@@ -100,7 +100,7 @@ pub fn of_failure(failure: &Failure) -> Message {
         (_, Stage::Prepare | Stage::Acquire | Stage::Connect) => CONNECT_FAILED,
         (Cause::Silent { .. } | Cause::Link(LinkError::TimedOut), Stage::Wait | Stage::Body) => REPLY_TIMEOUT,
         (_, Stage::Send) => SEND_FAILED,
-        (Cause::Cut | Cause::Link(_) | Cause::Silent { .. }, Stage::Wait | Stage::Body) => REPLY_LOST,
+        (Cause::Cut | Cause::Link(_), Stage::Wait | Stage::Body) => REPLY_LOST,
     }
 }
 

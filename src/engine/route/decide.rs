@@ -110,10 +110,53 @@ pub fn decide<'a>(
     if let Some(by) = exclusion {
         return Decision::Decline(Declined::Excluded { rule, by });
     }
+    match ready(uri, unparsed, path, flags, options, forward, view) {
+        Ok(forwarded) => Decision::Mapped { rule, normalised, forwarded },
+        Err(reason) => Decision::BadRequest(reason),
+    }
+}
+
+/// The normalised path and the one to forward of a request that no mount covers and that a handler setting of the
+/// administrator gives to the module. What would be refused behind a mount is refused here.
+///
+/// # Errors
+/// The path cannot be normalised or is not safe to forward.
+pub fn unmapped<'a>(
+    uri: &'a [u8],
+    unparsed: &'a [u8],
+    options: &Options,
+    scratch: &'a mut Scratch,
+) -> Result<(Text<'a>, Text<'a>), Reason> {
+    let Scratch { normal, forward, view, .. } = scratch;
+    let flags = scan(uri);
+    let normalised = normalise(uri, flags, normal)?;
+    if !flags.is_empty()
+        && let Some(reason) = reject(uri, flags, options.reject_unsafe)
+    {
+        return Err(reason);
+    }
+    // Without a rule there is nothing to compare the other reading with.
+    if options.nodecode && flags.any(Flags::PERCENT) && uri.windows(3).any(is_slash_escape) {
+        return Err(Reason::HiddenSlash);
+    }
+    let forwarded = ready(uri, unparsed, normalised.bytes(), flags, options, forward, view)?;
+    Ok((normalised, forwarded))
+}
+
+/// The form to send, once it is certain that a backend reads it as `path`.
+fn ready<'a>(
+    uri: &'a [u8],
+    unparsed: &'a [u8],
+    path: &[u8],
+    flags: Flags,
+    options: &Options,
+    forward: &'a mut Vec<u8>,
+    view: &mut Vec<u8>,
+) -> Result<Text<'a>, Reason> {
     if options.form == UriForm::CompatUnparsed {
         let target = target_path(unparsed);
         if target == uri && flags.is_empty() || is_same_path(target, path, view) {
-            return Decision::Mapped { rule, normalised, forwarded: Text::Given(target) };
+            return Ok(Text::Given(target));
         }
     }
     let forwarded = match encode(uri, flags, options.form, options.nodecode, forward) {
@@ -123,9 +166,9 @@ pub fn decide<'a>(
     // An ordinary path is its own encoding and its own normalised form, so there is nothing to compare. What Tomcat
     // would refuse does no harm there.
     if !flags.is_empty() && tomcat_view(forwarded.bytes(), view).is_ok() && view.as_slice() != path {
-        return Decision::BadRequest(Reason::ViewsDiffer);
+        return Err(Reason::ViewsDiffer);
     }
-    Decision::Mapped { rule, normalised, forwarded }
+    Ok(forwarded)
 }
 
 /// The raw request target may be forwarded in place of the path: visible ASCII only, and a backend certainly reads it as

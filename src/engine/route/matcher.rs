@@ -107,6 +107,15 @@ impl UriMap {
         [general, special].into_iter().flatten().find_map(|index| index.find(path, marks)).map(RuleId)
     }
 
+    /// An exclusion takes a normalised path away from the worker of that name, whatever rule led to it.
+    pub fn excludes(&self, worker: &[u8], path: &[u8], marks: &mut Marks) -> bool {
+        let of_worker = self.rules().find(|(_, rule)| *rule.worker == *worker);
+        let special = of_worker
+            .and_then(|(id, _)| self.special_of.get(id.index()))
+            .and_then(|&index| self.special.get(index as usize));
+        [self.general.as_ref(), special].into_iter().flatten().any(|index| index.find(path, marks).is_some())
+    }
+
     /// A rule of this map; `None` for the id of another map's.
     pub fn rule(&self, id: RuleId) -> Option<&RuleSpec> {
         self.rules.get(id.index())

@@ -20,6 +20,6 @@ mod text;
 pub mod tomcat;
 pub mod wildcard;
 
-pub use decide::{Decision, Declined, Options, Scratch, decide};
+pub use decide::{Decision, Declined, Options, Scratch, decide, unmapped};
 pub use general::Marks;
 pub use text::Text;
