@@ -79,9 +79,19 @@ pub fn is_alive(pid: u32) -> bool {
     stat_of(pid).is_some_and(|(state, _)| state != 'Z')
 }
 
+/// No thread of the process runs or could run: all of them wait for something.
+pub fn is_quiet(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.flatten().all(|thread| stat_in(&thread.path().join("stat")).is_none_or(|(state, _)| state == 'S'))
+}
+
 /// State letter and parent of a process.
 fn stat_of(pid: u32) -> Option<(char, u32)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat_in(format!("/proc/{pid}/stat").as_ref())
+}
+
+fn stat_in(path: &std::path::Path) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(path).ok()?;
     // The name in parentheses may contain anything, so the fields are counted behind the last parenthesis.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
