@@ -2,7 +2,7 @@
 //!
 //! A few of them are simply tried in order. When there are many, each one is filed under an anchor, a piece of literal text
 //! that every path it covers must contain, and only the patterns whose anchor is met are tried. Anchors that begin with a
-//! slash, as in `/*/orders/*`, are looked for at slashes only. Each pattern is tried at most once per look-up, whatever
+//! slash, as in `/*/orders/*`, are preferred: few places of a path can be their start. Each pattern is tried at most once per look-up, whatever
 //! the path repeats.
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,9 +22,10 @@ pub(super) struct General {
     forms: Vec<(u32, Vec<u8>)>,
     /// Indices of those without an anchor, ascending.
     unanchored: Vec<u32>,
-    /// Anchors that begin with a slash, and the others; the value is an index of `lists`.
-    at_slash: Radix<false>,
-    anywhere: Radix<false>,
+    /// The value is an index of `lists`.
+    anchors: Radix<false>,
+    /// Octets some anchor begins with; empty without anchors.
+    starts: Vec<bool>,
     /// Indices of the forms with the same anchor, ascending.
     lists: Vec<Vec<u32>>,
 }
@@ -56,15 +57,18 @@ impl General {
                 None => unanchored.push(index),
             }
         }
-        let (mut at_slash, mut anywhere, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut keys, mut lists) = (Vec::new(), Vec::new());
+        let mut starts = vec![false; 256];
         for (anchor, list) in anchored {
             let best =
                 list.first().and_then(|&index| forms.get(index as usize)).map_or(NONE, |&(rank, _)| rank);
-            let key = (anchor, small(lists.len()), best);
+            if let Some(start) = anchor.first().and_then(|&octet| starts.get_mut(usize::from(octet))) {
+                *start = true;
+            }
+            keys.push((anchor, small(lists.len()), best));
             lists.push(list);
-            if key.0.starts_with(b"/") { at_slash.push(key) } else { anywhere.push(key) }
         }
-        Self { unanchored, at_slash: Radix::build(at_slash), anywhere: Radix::build(anywhere), lists, forms }
+        Self { unanchored, anchors: Radix::build(keys), starts, lists, forms }
     }
 
     /// The smallest rank below `best` of a pattern that covers `tail`, else `best`.
@@ -83,30 +87,21 @@ impl General {
                 break;
             }
         }
-        if !self.at_slash.is_empty() {
-            for at in memchr::memchr_iter(b'/', tail) {
-                best = self.try_from(&self.at_slash, tail, at, best, marks);
-            }
-        }
-        if !self.anywhere.is_empty() {
-            for at in 0..tail.len() {
-                best = self.try_from(&self.anywhere, tail, at, best, marks);
+        if let Ok(starts) = <&[bool; 256]>::try_from(self.starts.as_slice()) {
+            let begins = |octet: &u8| starts.get(usize::from(*octet)).is_some_and(|&start| start);
+            let mut rest = tail;
+            while let Some(here) = rest.iter().position(begins).and_then(|at| rest.get(at..)) {
+                best = self.try_anchors(here, tail, best, marks);
+                rest = here.get(1..).unwrap_or_default();
             }
         }
         best
     }
 
-    /// Tries the patterns whose anchor begins at octet `at` of `tail`.
+    /// Tries the patterns whose anchor stands at the beginning of `rest`, which is an end of `tail`.
     #[inline]
-    fn try_from(
-        &self,
-        anchors: &Radix<false>,
-        tail: &[u8],
-        at: usize,
-        mut best: u32,
-        marks: &mut Marks,
-    ) -> u32 {
-        anchors.walk(tail.get(at..).unwrap_or_default(), best, |visit| {
+    fn try_anchors(&self, rest: &[u8], tail: &[u8], mut best: u32, marks: &mut Marks) -> u32 {
+        self.anchors.walk(rest, best, |visit| {
             for &index in self.lists.get(visit.value as usize).map(Vec::as_slice).unwrap_or_default() {
                 let Some((rank, form)) = self.forms.get(index as usize) else { break };
                 if *rank >= best {

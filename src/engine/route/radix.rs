@@ -10,8 +10,8 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Keys with a value each. `BACK`: keys are read from their end.
 #[derive(Debug, Default)]
 pub(super) struct Radix<const BACK: bool> {
+    /// The root, and for every node a run of one node per octet of its span, gaps filled with [`GAP`].
     nodes: Vec<Node>,
-    kids: Vec<u32>,
     text: Vec<u8>,
 }
 
@@ -23,11 +23,14 @@ struct Node {
     value: u32,
     /// Smallest weight of the keys that end here or below.
     best: u32,
-    /// Start of this node's part of `kids`: one entry per octet from `first` on.
-    kids: u32,
+    /// Where the run of the nodes below begins, one per octet from `first` on.
+    below: u32,
     span: u16,
     first: u8,
 }
+
+/// No key goes this way. Nothing can be worse than its `best`, so every walk ends here.
+const GAP: Node = Node { label: (0, 0), value: NONE, best: NONE, below: 0, span: 0, first: 0 };
 
 /// A key met on a walk.
 #[derive(Debug, Clone, Copy)]
@@ -45,18 +48,15 @@ impl<const BACK: bool> Radix<BACK> {
             keys.iter_mut().for_each(|(key, ..)| key.reverse());
         }
         keys.sort_unstable();
-        let mut tree = Self { nodes: Vec::new(), kids: Vec::new(), text: Vec::new() };
+        let mut tree = Self { nodes: Vec::new(), text: Vec::new() };
         if keys.is_empty() {
             return tree;
         }
-        // Nodes to make: which keys, how many octets of them lead here, and the entry of `kids` that points here. A list
-        // and not a recursion: keys that are each the beginning of the next would make that as deep as there are keys.
-        let mut todo: Vec<(&[Entry], usize, Option<usize>)> = vec![(&keys, 0, None)];
-        while let Some((keys, depth, slot)) = todo.pop() {
-            let index = small(tree.nodes.len());
-            if let Some(entry) = slot.and_then(|slot| tree.kids.get_mut(slot)) {
-                *entry = index;
-            }
+        tree.nodes.push(GAP);
+        // Nodes to make: which keys, how many octets of them lead here, and the gap to fill. A list and not a recursion:
+        // keys that are each the beginning of the next would make that as deep as there are keys.
+        let mut todo: Vec<(&[Entry], usize, usize)> = vec![(&keys, 0, 0)];
+        while let Some((keys, depth, gap)) = todo.pop() {
             let best = keys.iter().map(|&(_, _, weight)| weight).min().unwrap_or(NONE);
             let depth_here = depth + common(keys, depth);
             let label = keys.first().and_then(|(key, ..)| key.get(depth..depth_here)).unwrap_or_default();
@@ -69,9 +69,8 @@ impl<const BACK: bool> Radix<BACK> {
                 label: (small(start), small(tree.text.len())),
                 value: NONE,
                 best,
-                kids: small(tree.kids.len()),
-                span: 0,
-                first: 0,
+                below: small(tree.nodes.len()),
+                ..GAP
             };
             let mut below = keys;
             if let Some(((key, value, _), rest)) = keys.split_first()
@@ -84,14 +83,16 @@ impl<const BACK: bool> Radix<BACK> {
             if let (Some(first), Some(last)) = (below.first().map(branch), below.last().map(branch)) {
                 node.first = first;
                 node.span = u16::from(last.saturating_sub(first)) + 1;
-                let base = tree.kids.len();
-                tree.kids.resize(base + usize::from(node.span), NONE);
+                let base = tree.nodes.len();
+                tree.nodes.resize(base + usize::from(node.span), GAP);
                 for group in below.chunk_by(|a, b| branch(a) == branch(b)) {
                     let octet = group.first().map(branch).unwrap_or_default();
-                    todo.push((group, depth_here + 1, Some(base + usize::from(octet.saturating_sub(first)))));
+                    todo.push((group, depth_here + 1, base + usize::from(octet.saturating_sub(first))));
                 }
             }
-            tree.nodes.push(node);
+            if let Some(place) = tree.nodes.get_mut(gap) {
+                *place = node;
+            }
         }
         tree
     }
@@ -101,19 +102,19 @@ impl<const BACK: bool> Radix<BACK> {
     #[inline]
     pub(super) fn walk(&self, text: &[u8], mut limit: u32, mut see: impl FnMut(Visit) -> u32) {
         let mut rest = text;
-        let mut index = 0_u32;
-        while let Some(node) = self.nodes.get(index as usize) {
+        let mut index = 0;
+        while let Some(node) = self.nodes.get(index) {
             if node.best >= limit {
                 return;
             }
             let (from, to) = node.label;
             if from != to {
                 let label = self.text.get(from as usize..to as usize).unwrap_or_default();
-                let behind = if BACK { rest.strip_suffix(label) } else { rest.strip_prefix(label) };
-                match behind {
-                    Some(behind) => rest = behind,
-                    None => return,
+                let Some((own, behind)) = Self::split(rest, label.len()) else { return };
+                if !same(own, label) {
+                    return;
                 }
+                rest = behind;
             }
             if node.value != NONE {
                 limit = see(Visit { value: node.value, left: rest.len() });
@@ -124,15 +125,32 @@ impl<const BACK: bool> Radix<BACK> {
             if u16::from(offset) >= node.span {
                 return;
             }
-            index = self.kids.get(node.kids as usize + usize::from(offset)).copied().unwrap_or(NONE);
+            index = node.below as usize + usize::from(offset);
             rest = behind;
         }
     }
 
-    /// Some key exists.
+    /// So many octets from the end that is read, and the rest.
+    #[inline]
+    fn split(text: &[u8], octets: usize) -> Option<(&[u8], &[u8])> {
+        if BACK {
+            let (rest, own) = text.split_at_checked(text.len().checked_sub(octets)?)?;
+            Some((own, rest))
+        } else {
+            text.split_at_checked(octets)
+        }
+    }
+
+    /// There is no key.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
+}
+
+/// Equality of two texts of the same length; labels are mostly so short that a call would cost more than a loop.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if b.len() < 8 { a.iter().zip(b).all(|(a, b)| a == b) } else { a == b }
 }
 
 /// A key, its value and its weight.
