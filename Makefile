@@ -30,11 +30,16 @@ build:
 	@echo 'Built $(SO)'
 
 ## run: a private httpd and Tomcat with the module on http://127.0.0.1:8080/ (PORT=n, RUN_CHECK=1)
-run: $(if $(MODULE),,build)
+run:
+	@scripts/setup.sh build run
+	$(if $(MODULE),,@$(MAKE) --no-print-directory build)
 	@PORT='$(PORT)' MODULE='$(or $(MODULE),$(SO))' scripts/run.sh
 
-## test: all tests; the live ones need httpd and are skipped with a reason without it
-test: build
+## test: all tests; installs what they need, skips none
+test:
+	@scripts/setup.sh build run test
+	@$(MAKE) --no-print-directory build
+	$(CARGO) build --release --locked --example ajp_backend
 	$(CARGO) test --locked
 
 ## check: formatting, lints and documentation, warnings are errors

@@ -28,6 +28,12 @@ fn requests() {
 }
 
 #[test]
+fn paths() {
+    let seeds = seeds("self_check", 8);
+    seeds.iter().for_each(|(_, octets)| mod_jk_rs::engine::route::fuzzing::self_check(octets));
+}
+
+#[test]
 fn every_capture_is_a_seed() {
     let seeds = seeds("ajp_reply", 20);
     for (name, octets) in vectors::all() {

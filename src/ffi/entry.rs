@@ -39,6 +39,9 @@ pub trait Module: Sized + 'static {
     /// What the module keeps with a request.
     type Slot<'r>: Copy;
 
+    /// What a line about a caught panic begins with.
+    const PANIC: &'static str;
+
     /// The exported record.
     fn record() -> &'static ModuleRecord;
     /// A record with nothing set.
@@ -106,6 +109,7 @@ struct Names<const N: usize>([*const std::ffi::c_char; N]);
 unsafe impl<const N: usize> Sync for Names<N> {}
 
 pub(super) unsafe extern "C" fn register_hooks<M: Module>(_: *mut sys::apr_pool_t) {
+    super::guard::report_panics(M::PANIC);
     let none = std::ptr::null();
     let middle = sys::APR_HOOK_MIDDLE as c_int;
     // SAFETY: httpd is loading modules; the callbacks and name lists are static.

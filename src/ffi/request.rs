@@ -364,7 +364,7 @@ impl<'r> BodyReader<'r> {
         match u32::try_from(result).unwrap_or(sys::JK_READ_ERROR) {
             sys::JK_READ_DATA => {
                 self.ended = status != 0;
-                Read::Data(usize::try_from(got).unwrap_or(0))
+                Read::Data(got)
             }
             sys::JK_READ_END => {
                 self.ended = true;

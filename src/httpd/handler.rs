@@ -25,7 +25,7 @@ use crate::transport::clock;
 const KEPT: usize = 2;
 
 thread_local! {
-    static BUFFERS: RefCell<Vec<Box<Buffers>>> = const { RefCell::new(Vec::new()) };
+    static BUFFERS: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The handler hook.
@@ -286,11 +286,11 @@ fn note_duration(request: Request<'_>, time: Duration) {
     request.note(c"JK_REQUEST_DURATION", request.pool().copy(Decimal::seconds(micros).as_bytes()));
 }
 
-fn lend() -> Box<Buffers> {
+fn lend() -> Buffers {
     BUFFERS.with(|cell| cell.try_borrow_mut().ok().and_then(|mut kept| kept.pop())).unwrap_or_default()
 }
 
-fn restore(buffers: Box<Buffers>) {
+fn restore(buffers: Buffers) {
     BUFFERS.with(|cell| {
         if let Ok(mut kept) = cell.try_borrow_mut()
             && kept.len() < KEPT

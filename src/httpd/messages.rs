@@ -87,6 +87,9 @@ messages! {
         "Please report it with the lines before it.";
 }
 
+/// How the line about a caught panic begins; it goes to httpd's error log only.
+pub const PANIC_LINE: &str = "JK0299: mod_jk_rs caught a defect of its own";
+
 /// The message for a failed attempt.
 pub fn of_failure(failure: &Failure) -> Message {
     match (failure.cause, failure.stage) {

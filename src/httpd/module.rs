@@ -2,7 +2,7 @@
 
 use super::config::ServerConf;
 use super::map_hook::Slot;
-use super::{directives, handler, lifecycle, map_hook};
+use super::{directives, handler, lifecycle, map_hook, messages};
 use crate::ffi::command::{Command, CommandTable};
 use crate::ffi::pool::Pool;
 use crate::ffi::request::Request;
@@ -29,6 +29,8 @@ pub static jk_module: ModuleRecord =
 impl Module for Jk {
     type Config = ServerConf;
     type Slot<'r> = Slot<'r>;
+
+    const PANIC: &'static str = messages::PANIC_LINE;
 
     fn record() -> &'static ModuleRecord {
         &jk_module
