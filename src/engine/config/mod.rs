@@ -14,6 +14,7 @@ pub mod docs;
 pub mod loader;
 pub mod model;
 pub mod nearest;
+pub mod options;
 pub mod properties;
 mod raw;
 mod references;
