@@ -65,6 +65,8 @@ pub trait Module: Sized + 'static {
     fn map_to_storage(request: Request<'_>) -> Verdict;
     /// Answers the request.
     fn handler(request: Request<'_>) -> Verdict;
+    /// The request is over; `request` is the one httpd logs first.
+    fn log_transaction(request: Request<'_>);
 }
 
 pub(super) unsafe extern "C" fn create_config<M: Module>(
@@ -120,6 +122,7 @@ pub(super) unsafe extern "C" fn register_hooks<M: Module>(_: *mut sys::apr_pool_
         sys::ap_hook_translate_name(Some(translate_name::<M>), BEFORE_TRANSLATE.0.as_ptr(), none, middle);
         sys::ap_hook_map_to_storage(Some(map_to_storage::<M>), none, none, middle);
         sys::ap_hook_handler(Some(handler::<M>), none, none, middle);
+        sys::ap_hook_log_transaction(Some(log_transaction::<M>), none, none, middle);
     }
 }
 
@@ -174,4 +177,10 @@ unsafe extern "C" fn handler<M: Module>(request: *mut sys::request_rec) -> c_int
     let code = guard(None, || Some(M::handler(unsafe { Request::new(request) }).code()));
     // SAFETY: the request is live until the hook returns.
     code.unwrap_or_else(|| unsafe { Request::new(request) }.after_panic().code())
+}
+
+unsafe extern "C" fn log_transaction<M: Module>(request: *mut sys::request_rec) -> c_int {
+    // SAFETY: as above.
+    guard((), || M::log_transaction(unsafe { Request::new(request) }));
+    sys::DECLINED
 }

@@ -80,6 +80,12 @@ impl<'p> Pool<'p> {
         pointer
     }
 
+    /// Keeps a value until the pool is cleared.
+    pub fn keep<T: 'static>(self, value: T) -> &'p T {
+        // SAFETY: owned by the pool, which lives for 'p; never handed out mutably.
+        unsafe { &*self.own(value).as_ptr() }
+    }
+
     /// Runs `action` when the pool is cleared.
     pub fn at_end(self, action: impl FnOnce() + 'static) {
         struct Run<F: FnOnce()>(Option<F>);

@@ -121,6 +121,11 @@ impl<'r> Request<'r> {
         unsafe { Self::text(self.get().handler) }
     }
 
+    /// mod_dir has found it to be a directory.
+    pub fn is_directory(self) -> bool {
+        self.handler() == Some(b"httpd/unix-directory")
+    }
+
     /// Whether the handler is the very string `name`, compared by address first.
     pub fn handled_by(self, name: &'static CStr) -> bool {
         let handler = self.get().handler;
@@ -173,6 +178,68 @@ impl<'r> Request<'r> {
         u16::try_from(self.get().status).unwrap_or(0)
     }
 
+    /// Sets the name of the file to serve.
+    pub fn set_filename(self, name: &'r CStr) {
+        // SAFETY: the text lives as long as the request; httpd does not write through it.
+        unsafe { (*self.raw()).filename = name.as_ptr().cast_mut() };
+    }
+
+    /// The name of the file to serve, if there is one.
+    pub fn filename(self) -> Option<&'r [u8]> {
+        // SAFETY: as above.
+        unsafe { Self::text(self.get().filename) }
+    }
+
+    /// What stands at a path of the file system.
+    pub fn path_kind(self, path: &CStr) -> PathKind {
+        // SAFETY: live request and path.
+        match unsafe { sys::jk_path_kind(self.raw(), path.as_ptr()) } {
+            0 => PathKind::Nothing,
+            1 => PathKind::File,
+            2 => PathKind::Directory,
+            _ => PathKind::Other,
+        }
+    }
+
+    /// Puts the common CGI variables into the environment.
+    pub fn add_common_variables(self) {
+        // SAFETY: live request.
+        unsafe { sys::jk_add_common_vars(self.raw()) };
+    }
+
+    /// The request line as a log may show it.
+    pub fn logged_line(self) -> &'r [u8] {
+        // SAFETY: live request; the text lives in its pool.
+        unsafe { Self::text(sys::jk_logged_request_line(self.raw())) }.unwrap_or_default()
+    }
+
+    /// The port of the server as configured.
+    pub fn configured_port(self) -> u16 {
+        // SAFETY: live request.
+        unsafe { sys::jk_configured_port(self.raw()) }
+    }
+
+    /// Octets of response body sent; `None` when no response was started.
+    pub fn body_sent(self) -> Option<i64> {
+        (self.get().sent_bodyct != 0).then(|| self.get().bytes_sent)
+    }
+
+    /// The last request of a chain of internal redirects that begins here.
+    pub fn last(self) -> Self {
+        let mut last = self;
+        // SAFETY: the chain consists of live requests and ends with null.
+        while !last.get().next.is_null() {
+            last = unsafe { Self::new(last.get().next) };
+        }
+        last
+    }
+
+    /// A note.
+    pub fn noted(self, name: &CStr) -> Option<&'r [u8]> {
+        // SAFETY: a table of the request.
+        unsafe { Table::new(self.get().notes) }?.get(name)
+    }
+
     /// Request headers.
     pub fn headers(self) -> Option<Table<'r>> {
         // SAFETY: a table of the request.
@@ -221,6 +288,18 @@ impl<'r> Request<'r> {
     pub fn client_port(self) -> u16 {
         // SAFETY: null or an address of the connection.
         unsafe { self.get().useragent_addr.as_ref() }.map_or(0, |address| address.port)
+    }
+
+    /// Address of the peer of the TCP connection.
+    pub fn peer_address(self) -> Option<&'r [u8]> {
+        // SAFETY: the connection outlives the request.
+        unsafe { Self::text((*self.get().connection).client_ip) }
+    }
+
+    /// Port of the peer of the TCP connection.
+    pub fn peer_port(self) -> u16 {
+        // SAFETY: the connection and its address outlive the request.
+        unsafe { (*self.get().connection).client_addr.as_ref() }.map_or(0, |address| address.port)
     }
 
     /// Client host name, if httpd looked it up.
@@ -306,6 +385,19 @@ impl<'r> Request<'r> {
         let descriptor = unsafe { sys::jk_client_descriptor(self.raw()) };
         (descriptor >= 0).then_some(descriptor)
     }
+}
+
+/// What stands at a path of the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// Nothing, or it cannot be seen.
+    Nothing,
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Something else.
+    Other,
 }
 
 /// Result of [`BodyReader::read`].

@@ -1,4 +1,6 @@
 #include "shim.h"
+#include "util_script.h"
+#include <time.h>
 
 apr_bucket_brigade *jk_brigade(request_rec *r)
 {
@@ -221,4 +223,49 @@ const char *jk_section_handler(const request_rec *r)
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
     return core ? core->handler : NULL;
+}
+
+/* Puts the common CGI variables into the request's environment, once. */
+void jk_add_common_vars(request_rec *r)
+{
+    ap_add_common_vars(r);
+}
+
+/* The request line as a log shows it: a password in it is masked. */
+const char *jk_logged_request_line(const request_rec *r)
+{
+    if (r->parsed_uri.password) {
+        return apr_pstrcat(r->pool, r->method, " ", apr_uri_unparse(r->pool, &r->parsed_uri, 0),
+                           r->assbackwards ? NULL : " ", r->protocol, NULL);
+    }
+    return r->the_request;
+}
+
+/* 0: nothing there, 1: a regular file, 2: a directory, 3: something else. */
+int jk_path_kind(request_rec *r, const char *path)
+{
+    apr_finfo_t info;
+
+    if (apr_stat(&info, path, APR_FINFO_TYPE, r->pool) != APR_SUCCESS) {
+        return 0;
+    }
+    return info.filetype == APR_REG ? 1 : info.filetype == APR_DIR ? 2 : 3;
+}
+
+/* The port of the server as configured, else the default of the scheme. */
+apr_port_t jk_configured_port(const request_rec *r)
+{
+    return r->server->port ? r->server->port : ap_default_port(r);
+}
+
+/* strftime in local time. */
+apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_int64_t seconds)
+{
+    time_t time = (time_t)seconds;
+    struct tm parts;
+
+    if (localtime_r(&time, &parts) == NULL) {
+        return 0;
+    }
+    return strftime(out, size, format, &parts);
 }

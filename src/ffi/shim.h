@@ -53,6 +53,12 @@ int jk_is_index_probe(const request_rec *r);
 void jk_name_file(request_rec *r);
 void jk_last_modified(request_rec *r, const char *value);
 
+void jk_add_common_vars(request_rec *r);
+const char *jk_logged_request_line(const request_rec *r);
+int jk_path_kind(request_rec *r, const char *path);
+apr_port_t jk_configured_port(const request_rec *r);
+apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_int64_t seconds);
+
 apr_int64_t jk_server_timeout(const request_rec *r);
 int jk_nodecode(const request_rec *r);
 

@@ -1,12 +1,18 @@
 //! The configuration record of a server: what its directives said, and what became of it.
 
+use std::ffi::CString;
 use std::sync::Arc;
 
 use super::joblog::{JobLog, Level};
+use super::mapping::Maps;
 use super::runtime::Generation;
+
 use crate::engine::config::diagnostic::Origin;
-use crate::engine::route::decide::Options;
-use crate::engine::route::matcher::{RuleId, UriMap};
+use crate::engine::config::env_vars::EnvVars;
+use crate::engine::config::indicators::{Indicator, Names};
+use crate::engine::config::options::{Effective, Flags, Options};
+use crate::engine::config::request_log::Part;
+use crate::engine::route;
 use crate::engine::route::rules::Mounts;
 
 /// A value with the line it comes from.
@@ -29,6 +35,15 @@ pub enum MountCopy {
     All,
 }
 
+/// `JkStripSession`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StripSession {
+    /// On.
+    pub on: bool,
+    /// What to remove, with its semicolon.
+    pub identifier: Vec<u8>,
+}
+
 /// What the directives of one server said; `None` is "not set here".
 #[derive(Debug, Clone, Default)]
 pub struct Raw {
@@ -48,6 +63,28 @@ pub struct Raw {
     pub log_file: Option<Located<Vec<u8>>>,
     /// `JkLogLevel`.
     pub log_level: Option<Level>,
+    /// `JkLogStampFormat`.
+    pub stamp: Option<CString>,
+    /// `JkRequestLogFormat`.
+    pub request_log: Option<Vec<Part>>,
+    /// `JkMountFile`.
+    pub mount_file: Option<Located<Vec<u8>>>,
+    /// `JkMountFileReload`, seconds.
+    pub mount_file_reload: Option<u32>,
+    /// `JkAutoAlias`.
+    pub auto_alias: Option<Located<Vec<u8>>>,
+    /// `JkStripSession`.
+    pub strip_session: Option<StripSession>,
+    /// `JkExtractSSL`.
+    pub extract_ssl: Option<bool>,
+    /// `JkOptions`.
+    pub options: Options,
+    /// `Jk...Indicator`.
+    pub names: Names,
+    /// `JkEnvVar`.
+    pub env_vars: EnvVars,
+    /// `JkWatchdogInterval`, seconds (main server only).
+    pub watchdog: Option<u32>,
     /// What was odd while the directives were read.
     pub warnings: Vec<(Origin, String)>,
 }
@@ -67,42 +104,65 @@ pub enum Rules {
 #[derive(Debug)]
 pub struct Live {
     /// Its URI map.
-    pub map: Option<Arc<Mapping>>,
+    pub maps: Option<Arc<Maps>>,
+    /// Seconds between two looks at the mount file; 0: never.
+    pub reload: u32,
     /// Its log.
     pub log: JobLog,
+    /// `JkRequestLogFormat`.
+    pub request_log: Option<Vec<Part>>,
     /// How paths are forwarded and refused; the encoded-slash setting is that of the request.
-    pub options: Options,
+    pub paths: route::Options,
+    /// The options in force.
+    pub options: Effective,
+    /// Names of the steering variables, in the order of [`Indicator`].
+    names: Vec<CString>,
+    /// `JkEnvVar`: name and default.
+    pub env_vars: Vec<(CString, Option<String>)>,
+    /// TLS data is forwarded.
+    pub extract_ssl: bool,
+    /// What `JkStripSession` removes.
+    pub strip: Option<Vec<u8>>,
+    /// Directory of `JkAutoAlias`, absolute.
+    pub auto_alias: Option<Vec<u8>>,
     /// The workers of this configuration.
     pub generation: Arc<Generation>,
 }
 
-/// A URI map with the workers its rules lead to.
-#[derive(Debug)]
-pub struct Mapping {
-    /// The rules.
-    pub map: UriMap,
-    /// For each rule the place of its worker; `None`: no such worker.
-    targets: Vec<Option<usize>>,
-}
-
-impl Mapping {
-    /// Looks up the worker of every rule with `find`.
-    pub fn new(map: UriMap, find: impl Fn(&[u8]) -> Option<usize>) -> Self {
-        let mut targets = Vec::new();
-        for (id, rule) in map.rules() {
-            if targets.len() <= id.index() {
-                targets.resize(id.index() + 1, None);
-            }
-            if let Some(target) = targets.get_mut(id.index()) {
-                *target = find(&rule.worker);
-            }
-        }
-        Self { map, targets }
+impl Live {
+    /// The name of a steering variable.
+    pub fn name(&self, indicator: Indicator) -> &std::ffi::CStr {
+        self.names.get(indicator as usize).map_or(c"", CString::as_c_str)
     }
 
-    /// The place of the worker of a rule.
-    pub fn target(&self, rule: RuleId) -> Option<usize> {
-        self.targets.get(rule.index()).copied().flatten()
+    /// The settled form of `raw`, with what had to be opened or found.
+    pub fn new(
+        raw: &Raw,
+        options: Effective,
+        maps: Option<Arc<Maps>>,
+        log: JobLog,
+        auto_alias: Option<Vec<u8>>,
+        generation: Arc<Generation>,
+    ) -> Self {
+        let c_string = |text: &str| CString::new(text).unwrap_or_default();
+        Self {
+            maps,
+            reload: raw.mount_file_reload.unwrap_or(60),
+            log,
+            request_log: raw.request_log.clone(),
+            paths: route::Options {
+                form: options.form,
+                nodecode: false,
+                reject_unsafe: options.has(Flags::REJECT_UNSAFE),
+            },
+            options,
+            names: raw.names.all().map(c_string).collect(),
+            env_vars: raw.env_vars.iter().map(|var| (c_string(&var.name), var.default.clone())).collect(),
+            extract_ssl: raw.extract_ssl.unwrap_or(true),
+            strip: raw.strip_session.as_ref().filter(|strip| strip.on).map(|strip| strip.identifier.clone()),
+            auto_alias,
+            generation,
+        }
     }
 }
 
@@ -115,6 +175,8 @@ pub struct ServerConf {
     pub raw: Raw,
     /// Which rules it uses.
     pub rules: Rules,
+    /// Its options in force.
+    pub options: Effective,
     /// What check_config found good; taken by post_config (main server only).
     pub checked: Option<super::lifecycle::Checked>,
     /// Set once the configuration is checked and everything is open.
@@ -124,7 +186,9 @@ pub struct ServerConf {
 impl ServerConf {
     /// A record with nothing set.
     pub fn new(is_virtual: bool) -> Self {
-        Self { is_virtual, raw: Raw::default(), rules: Rules::None, checked: None, live: None }
+        let raw = Raw::default();
+        let options = raw.options.effective();
+        Self { is_virtual, raw, rules: Rules::None, options, checked: None, live: None }
     }
 
     /// The record of a virtual host: its own settings, else those of the main server.
@@ -136,23 +200,39 @@ impl ServerConf {
             main.mount_copy == Some(MountCopy::All),
         );
         let nothing = Mounts::default();
-        let rules = match inherit(own.raw.mounts.as_ref(), main.mounts.as_ref().unwrap_or(&nothing), copy) {
+        // A mount file of its own gives a virtual host a map of its own.
+        let own_mounts =
+            own.raw.mounts.clone().or_else(|| own.raw.mount_file.is_some().then(Mounts::default));
+        let rules = match inherit(own_mounts.as_ref(), main.mounts.as_ref().unwrap_or(&nothing), copy) {
             Inherited::Own(mounts) => Rules::Own(mounts),
             Inherited::Main => Rules::Main,
             Inherited::None => Rules::None,
         };
+        let own_raw = &own.raw;
         let raw = Raw {
             workers_file: None,
             properties: Vec::new(),
             shm_file: None,
             shm_size: None,
-            mounts: own.raw.mounts.clone(),
-            mount_copy: own.raw.mount_copy,
-            log_file: own.raw.log_file.clone().or_else(|| main.log_file.clone()),
-            log_level: own.raw.log_level.or(main.log_level),
-            warnings: own.raw.warnings.clone(),
+            watchdog: None,
+            mounts: own_raw.mounts.clone(),
+            mount_copy: own_raw.mount_copy,
+            mount_file: own_raw.mount_file.clone().or_else(|| main.mount_file.clone().filter(|_| copy)),
+            mount_file_reload: own_raw.mount_file_reload.or(main.mount_file_reload),
+            auto_alias: own_raw.auto_alias.clone().or_else(|| main.auto_alias.clone().filter(|_| copy)),
+            log_file: own_raw.log_file.clone().or_else(|| main.log_file.clone()),
+            log_level: own_raw.log_level.or(main.log_level),
+            stamp: own_raw.stamp.clone().or_else(|| main.stamp.clone()),
+            request_log: own_raw.request_log.clone().or_else(|| main.request_log.clone()),
+            strip_session: own_raw.strip_session.clone().or_else(|| main.strip_session.clone()),
+            extract_ssl: own_raw.extract_ssl.or(main.extract_ssl),
+            options: own_raw.options,
+            names: own_raw.names.over(&main.names),
+            env_vars: own_raw.env_vars.over(&main.env_vars),
+            warnings: own_raw.warnings.clone(),
         };
-        Self { is_virtual: true, raw, rules, checked: None, live: None }
+        let options = own_raw.options.over(main.options.effective());
+        Self { is_virtual: true, raw, rules, options, checked: None, live: None }
     }
 }
 

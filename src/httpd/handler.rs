@@ -1,5 +1,6 @@
 //! The handler: finds the worker of a request, has the engine serve it, and turns the outcome into what httpd wants to hear.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,10 +12,15 @@ use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
 use super::messages;
 use super::module::Jk;
 use super::runtime::{Backend, Connections};
+use super::variables::reply_timeout;
+use crate::engine::config::indicators::Indicator;
+use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
-use crate::engine::proxy::attempts::Attempt;
+use crate::engine::proxy::attempts::{Attempt, WorkerView};
 use crate::engine::proxy::{Buffers, Served, serve};
 use crate::engine::route::Marks;
+use crate::engine::route::extensions::{Extensions, FailStatus};
+use crate::engine::route::rules::worker_spec;
 use crate::engine::text::{Decimal, Escaped};
 use crate::engine::units::Tick;
 use crate::ffi::Verdict;
@@ -30,10 +36,11 @@ thread_local! {
 
 /// The handler hook.
 pub fn handle(request: Request<'_>) -> Verdict {
-    if !request.handled_by(HANDLER) {
+    let Some(live) = live(request) else { return Verdict::Declined };
+    let directory = live.options.has(Flags::DIRECTORIES) && request.is_directory();
+    if !request.handled_by(HANDLER) && !directory {
         return Verdict::Declined;
     }
-    let Some(live) = live(request) else { return Verdict::Declined };
     if request.env(c"no-jk").is_some() {
         live.log.request(
             request,
@@ -53,19 +60,30 @@ pub fn handle(request: Request<'_>) -> Verdict {
         return Verdict::Status(400);
     }
     match find(request, live) {
-        Ok((worker, uri)) => forward(request, live, worker, uri),
+        Ok(job) => forward(request, live, &job),
         Err(verdict) => verdict,
     }
 }
 
-/// The worker and the path to forward.
-fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<(&'r Backend, &'r [u8]), Verdict> {
+/// A request with everything that was decided about it.
+struct Job<'r> {
+    worker: &'r Backend,
+    uri: &'r [u8],
+    /// Options of the rule, or of the variable that named the worker.
+    extensions: Cow<'r, Extensions>,
+}
+
+/// The worker, the path to forward and the options of the rule.
+fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<Job<'r>, Verdict> {
     let slot = request.slot::<Jk>().copied();
-    let place = match slot {
-        Some(Slot { target: Target::Rule { worker, rule }, .. }) => worker.ok_or_else(|| {
-            let name = live.map.as_deref().and_then(|mapping| mapping.map.rule(rule));
-            no_worker(request, live, name.map(|rule| &*rule.worker).unwrap_or_default())
-        })?,
+    let (place, extensions) = match slot {
+        Some(Slot { target: Target::Rule { worker, rule }, mapping, .. }) => {
+            let rule = mapping.and_then(|mapping| mapping.map.rule(rule));
+            let place = worker.ok_or_else(|| {
+                no_worker(request, live, rule.map(|rule| &*rule.worker).unwrap_or_default())
+            })?;
+            (place, rule.map_or(Cow::Owned(Extensions::default()), |rule| Cow::Borrowed(&rule.extensions)))
+        }
         _ => from_environment(request, live)?,
     };
     let Some(worker) = live.generation.worker(place) else {
@@ -76,37 +94,52 @@ fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<(&'r Backend, &'r [u
         Some(Slot { target: Target::Rule { .. }, .. }) => forwarded_path(request, live, true)?,
         _ => forwarded_path(request, live, false)?,
     };
-    Ok((worker, uri))
+    Ok(Job { worker, uri, extensions })
 }
 
-/// `SetHandler jakarta-servlet` with the worker in `JK_WORKER_NAME`. Exclusions hold here too.
-fn from_environment(request: Request<'_>, live: &Live) -> Result<usize, Verdict> {
-    let Some(value) = request.env(c"JK_WORKER_NAME") else {
+/// `SetHandler jakarta-servlet` with the worker, and perhaps options, in `JK_WORKER_NAME`. Exclusions hold here too.
+fn from_environment<'r>(
+    request: Request<'r>,
+    live: &'r Live,
+) -> Result<(usize, Cow<'r, Extensions>), Verdict> {
+    let variable = live.name(Indicator::Worker);
+    let Some(value) = request.env(variable) else {
+        if request.is_directory() {
+            return Err(Verdict::Declined);
+        }
         live.log.request(
             request,
             Level::Error,
             messages::NO_TARGET,
             format_args!(
-                "{}: the handler is jakarta-servlet, but no mount matches and JK_WORKER_NAME is not set; answered with 500",
-                Escaped(request.uri().unwrap_or_default())
+                "{}: the handler is jakarta-servlet, but no mount matches and {} is not set; answered with 500",
+                Escaped(request.uri().unwrap_or_default()),
+                variable.to_string_lossy()
             ),
         );
         return Err(Verdict::Status(500));
     };
-    let end = memchr::memchr(b';', value).unwrap_or(value.len());
-    let name = value.get(..end).unwrap_or_default().trim_ascii();
+    let Ok((name, extensions, complaints)) = worker_spec(value) else {
+        return Err(no_worker(request, live, value));
+    };
+    for complaint in complaints {
+        live.log.request(
+            request,
+            Level::Warn,
+            messages::CONFIG_WARNING,
+            format_args!("{}={}: {complaint}", variable.to_string_lossy(), Escaped(value)),
+        );
+    }
     let place = live.generation.find(name).ok_or_else(|| no_worker(request, live, name))?;
-    let excluded = live.map.as_deref().is_some_and(|mapping| {
-        mapping.map.excludes(name, request.uri().unwrap_or_default(), &mut Marks::default())
+    let excluded = live.maps.as_deref().is_some_and(|maps| {
+        let path = request.uri().unwrap_or_default();
+        maps.current(request.pool()).map.excludes(name, path, &mut Marks::default())
     });
     if excluded {
         return Err(Verdict::Status(404));
     }
-    if let Some(worker) = live.generation.worker(place) {
-        // The worker lives as long as the configuration, which outlives the request.
-        request.note(c"JK_WORKER_NAME", request.pool().copy(worker.name.as_bytes()));
-    }
-    Ok(place)
+    request.note(c"JK_WORKER_NAME", request.pool().copy(name));
+    Ok((place, Cow::Owned(extensions)))
 }
 
 fn no_worker(request: Request<'_>, live: &Live, name: &[u8]) -> Verdict {
@@ -123,8 +156,9 @@ fn no_worker(request: Request<'_>, live: &Live, name: &[u8]) -> Verdict {
     Verdict::Status(500)
 }
 
-fn forward<'r>(request: Request<'r>, live: &'r Live, worker: &'r Backend, uri: &'r [u8]) -> Verdict {
-    let body = match framing(request) {
+fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
+    let worker = job.worker;
+    let body = match framing(request, request.env(live.name(Indicator::IgnoreContentLength)).is_some()) {
         Ok(body) => body,
         Err(bad) => {
             request.close_after();
@@ -147,11 +181,13 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, worker: &'r Backend, uri: &
     }
     let begun = clock::now();
     live.generation.maintain(begun);
-    let mut host = HttpdHost::new(request, uri, body);
+    let mut host = HttpdHost::new(request, live, job.uri, body);
     host.forget_file_facts();
     request.note(c"JK_WORKER_TYPE", c"ajp13");
     let links = Connections::new(worker);
-    let view = worker.view(request.timeout());
+    let fail_on = job.extensions.fail_on_status.as_ref().map(|codes| fail_codes(codes));
+    let mut view = worker.view(request.timeout());
+    adapt(&mut view, request, live, &job.extensions, fail_on.as_deref());
     let mut buffers = lend();
     let result = serve(&mut host, &links, &view, &mut buffers, |host, attempt| {
         report(host.request(), live, worker, &links, begun, attempt);
@@ -161,10 +197,59 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, worker: &'r Backend, uri: &
     match result {
         Ok(served) => {
             delivered(&host, live, worker, &served);
-            Verdict::Ok
+            match served.replaced {
+                // httpd knows no page for what is not a status of HTTP.
+                Some(status) => Verdict::Status(if status < 600 { status } else { 500 }),
+                None => Verdict::Ok,
+            }
         }
         Err(failure) => failed(&mut host, &failure),
     }
+}
+
+/// What server, rule and environment change in the behaviour of the worker.
+fn adapt<'v>(
+    view: &mut WorkerView<'v>,
+    request: Request<'v>,
+    live: &Live,
+    extensions: &Extensions,
+    fail_on: Option<&'v [i32]>,
+) {
+    let manner = &mut view.manner;
+    manner.flush_packets = live.options.has(Flags::FLUSH_PACKETS);
+    manner.flush_head = live.options.has(Flags::FLUSH_HEADER);
+    manner.server_errors = extensions.use_server_errors;
+    view.reuse = !live.options.has(Flags::DISABLE_REUSE);
+    if let Some(codes) = fail_on {
+        manner.fail_on = codes;
+    }
+    let limit = match reply_timeout(request) {
+        None => extensions.reply_timeout,
+        Some(Ok(limit)) => Some(limit),
+        Some(Err(text)) => {
+            live.log.request(
+                request,
+                Level::Warn,
+                messages::BAD_TIMEOUT,
+                format_args!("JK_REPLY_TIMEOUT=\"{}\" is not a number and is ignored", Escaped(text)),
+            );
+            extensions.reply_timeout
+        }
+    };
+    if let Some(limit) = limit {
+        manner.timing.reply = (limit > 0).then(|| Duration::from_millis(limit.into()));
+    }
+    if let Some(route) = request.env(c"JK_ROUTE").filter(|route| !route.is_empty()) {
+        view.facts.route = Some(route);
+        request.note(c"JK_WORKER_ROUTE", request.pool().copy(route));
+    }
+}
+
+fn fail_codes(codes: &[FailStatus]) -> Vec<i32> {
+    codes
+        .iter()
+        .map(|code| if code.soft { -i32::from(code.status) } else { i32::from(code.status) })
+        .collect()
 }
 
 /// What httpd does after a failure.

@@ -1,5 +1,9 @@
 //! The request of httpd as the engine's [`Host`].
 
+use super::config::Live;
+use super::variables::Variables;
+use crate::engine::config::indicators::Indicator;
+use crate::engine::config::options::Flags;
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
 use crate::engine::proxy::{BodyRead, Host, Then};
@@ -18,6 +22,7 @@ const DRAIN: u64 = 64 * 1024;
 /// A request and its response, for the time of the handler.
 pub struct HttpdHost<'r> {
     request: Request<'r>,
+    live: &'r Live,
     head: RequestHead<'r>,
     reader: BodyReader<'r>,
     response: Response<'r>,
@@ -41,7 +46,7 @@ pub struct BadFraming {
 ///
 /// # Errors
 /// Anything that two HTTP parsers could read differently (RFC 9112 section 6.3).
-pub fn framing(request: Request<'_>) -> Result<RequestBody, BadFraming> {
+pub fn framing(request: Request<'_>, ignore_length: bool) -> Result<RequestBody, BadFraming> {
     if request.main().is_some() || request.previous().is_some() {
         // The body belongs to the request this one was made from, and may be read already.
         return Ok(RequestBody::None);
@@ -67,6 +72,8 @@ pub fn framing(request: Request<'_>) -> Result<RequestBody, BadFraming> {
         None => Ok(RequestBody::None),
         Some(text) => match decimal(text) {
             Some(0) => Ok(RequestBody::None),
+            // An input filter changes the body: its length is not what the client says.
+            Some(_) if ignore_length => Ok(RequestBody::Unknown),
             Some(length) => Ok(RequestBody::Known(length)),
             None => Err(BadFraming { status: 400, reason: "Content-Length is not a plain decimal number" }),
         },
@@ -84,27 +91,43 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 impl<'r> HttpdHost<'r> {
     /// Collects what the backend is told about the request. `uri` is the path to forward.
-    pub fn new(request: Request<'r>, uri: &'r [u8], body: RequestBody) -> Self {
-        let secure = request.env(c"HTTPS").is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
-        let head = RequestHead {
+    pub fn new(request: Request<'r>, live: &'r Live, uri: &'r [u8], body: RequestBody) -> Self {
+        let variables = Variables::of(request, live);
+        let secure = live.extract_ssl
+            && variables.get(Indicator::Https).is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
+        let mut head = RequestHead {
             method: request.method(),
             protocol: request.protocol(),
             uri,
             query: request.query(),
             remote_addr: request.client_address(),
             remote_host: request.client_host(),
-            remote_port: Some(port_text(request)),
+            remote_port: None,
             local_addr: request.local_address(),
             server_name: request.server_name(),
             server_port: request.server_port(),
             secure,
             remote_user: request.user(),
             auth_type: request.user().and(request.auth_type()),
-            tls: if secure { tls(request) } else { Tls::default() },
+            tls: if secure { variables.tls(live) } else { Tls::default() },
             body,
         };
+        let port = if live.options.has(Flags::LOCAL_ADDRESS) {
+            head.remote_addr = head.local_addr;
+            0
+        } else if live.options.has(Flags::PHYSICAL_ADDRESS) {
+            head.remote_addr = request.peer_address();
+            request.peer_port()
+        } else {
+            request.client_port()
+        };
+        variables.replace(&mut head);
+        if !variables.is_set(Indicator::RemotePort) {
+            head.remote_port = Some(request.pool().copy(Decimal::new(port.into()).as_bytes()).to_bytes());
+        }
         Self {
             request,
+            live,
             head,
             reader: BodyReader::new(request),
             response: Response::new(request),
@@ -149,23 +172,6 @@ impl<'r> HttpdHost<'r> {
     }
 }
 
-fn port_text(request: Request<'_>) -> &[u8] {
-    request.pool().copy(Decimal::new(request.client_port().into()).as_bytes()).to_bytes()
-}
-
-fn tls<'r>(request: Request<'r>) -> Tls<'r> {
-    Tls {
-        certificate: request.env(c"SSL_CLIENT_CERT").filter(|text| !text.is_empty()),
-        cipher: request.env(c"SSL_CIPHER"),
-        session: request.env(c"SSL_SESSION_ID"),
-        key_size: request.env(c"SSL_CIPHER_USEKEYSIZE").and_then(|text| {
-            let digits = text.iter().take_while(|digit| digit.is_ascii_digit()).count();
-            decimal(text.get(..digits)?)?.try_into().ok()
-        }),
-        protocol: request.env(c"SSL_PROTOCOL").filter(|text| !text.is_empty()),
-    }
-}
-
 impl Source for HttpdHost<'_> {
     fn head(&self) -> RequestHead<'_> {
         self.head
@@ -179,7 +185,13 @@ impl Source for HttpdHost<'_> {
         }
     }
 
-    fn each_attribute(&self, _: &mut dyn FnMut(&[u8], &[u8])) {}
+    fn each_attribute(&self, sink: &mut dyn FnMut(&[u8], &[u8])) {
+        for (name, default) in &self.live.env_vars {
+            if let Some(value) = self.request.env(name).or(default.as_deref().map(str::as_bytes)) {
+                sink(name.to_bytes(), value);
+            }
+        }
+    }
 }
 
 impl Host for HttpdHost<'_> {
@@ -240,6 +252,15 @@ impl Host for HttpdHost<'_> {
                 }
                 8 if name.eq_ignore_ascii_case(b"Location") => headers.set(c"Location", pool.copy(value)),
                 _ => headers.add(pool, name, value),
+            }
+        }
+    }
+
+    fn replace_response(&mut self, head: &ResponseHead<'_>) {
+        let Some(headers) = self.response.error_headers().filter(|_| head.status == 401) else { return };
+        for (name, value) in head.fields.clone() {
+            if name.eq_ignore_ascii_case(b"WWW-Authenticate") {
+                headers.add(self.request.pool(), name, value);
             }
         }
     }

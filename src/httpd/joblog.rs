@@ -3,10 +3,12 @@
 //! `[Mon Nov 23 01:39:59.089 2026] [request id] [pid:thread] [level] JK0201: text`. Stamp, id, pid and level stand where log
 //! parsers for mod_jk expect them. A line is written with one call and is at most [`LINE`] octets long.
 
+use std::ffi::{CStr, CString};
 use std::fmt::{self, Write as _};
 
 use super::messages::Message;
 use super::module::Jk;
+use crate::engine::config::stamp;
 use crate::ffi::log::{self, Apache, Sink};
 use crate::ffi::request::Request;
 use crate::ffi::server::Server;
@@ -73,20 +75,19 @@ impl Level {
 }
 
 /// The log of a server.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct JobLog {
     /// Lines below this level are not written.
     pub level: Level,
     /// Where lines go; `None`: httpd's error log.
     pub sink: Option<Sink>,
+    /// `JkLogStampFormat`.
+    pub stamp: CString,
+    /// Name of the variable with the request id (`JkRequestIdIndicator`).
+    pub id_variable: CString,
 }
 
 impl JobLog {
-    /// A log that writes to httpd's error log.
-    pub fn to_error_log(level: Level) -> Self {
-        Self { level, sink: None }
-    }
-
     /// Lines of `level` are written.
     pub fn enabled(&self, level: Level) -> bool {
         level >= self.level
@@ -101,8 +102,12 @@ impl JobLog {
         match self.sink {
             None => log::request::<Jk>(request, level.apache(), &one_line(&body)),
             Some(sink) => {
-                let id = request.env(c"UNIQUE_ID").and_then(|id| std::str::from_utf8(id).ok());
-                if !write_line(sink, id.unwrap_or("NO-ID"), level, &body) {
+                let id = request
+                    .env(&self.id_variable)
+                    .filter(|id| !id.is_empty())
+                    .or_else(|| request.env(c"UNIQUE_ID"))
+                    .and_then(|id| std::str::from_utf8(id).ok());
+                if !self.write_line(sink, id.unwrap_or("NO-ID"), level, &body) {
                     log::request::<Jk>(request, Apache::Error, &one_line(&body));
                 }
             }
@@ -123,10 +128,55 @@ impl JobLog {
         }
         let body = format!("{}: {text}", message.id);
         match self.sink {
-            Some(sink) if write_line(sink, id, level, &body) => {}
+            Some(sink) if self.write_line(sink, id, level, &body) => {}
             _ => log::server::<Jk>(server, level.apache(), &one_line(&body)),
         }
     }
+}
+
+impl JobLog {
+    /// Writes a line of the request log: stamp and text, nothing else, whatever the level. Control characters that the
+    /// format itself does not contain are escaped.
+    pub fn line(&self, server: Server<'_>, level: Level, text: &[u8]) {
+        let mut shown = String::with_capacity(text.len());
+        for octet in text {
+            match octet {
+                b' '..=b'~' | b'\t' | b'\n' => shown.push(char::from(*octet)),
+                _ => {
+                    let _ = write!(shown, "\\x{octet:02x}");
+                }
+            }
+        }
+        match self.sink {
+            Some(sink) => {
+                let mut line = stamp_now(&self.stamp);
+                line.push_str(&shown);
+                write_cut(sink, line);
+            }
+            None => log::server::<Jk>(server, level.apache(), &one_line(&shown)),
+        }
+    }
+
+    fn write_line(&self, sink: Sink, id: &str, level: Level, body: &str) -> bool {
+        let mut line = stamp_now(&self.stamp);
+        let _ = write!(line, "[{id}] [{}:{}] [{}] ", log::process_id(), log::thread_id(), level.name());
+        line.push_str(&one_line(body));
+        write_cut(sink, line)
+    }
+}
+
+/// Writes a line, cut to [`LINE`].
+fn write_cut(sink: Sink, mut line: String) -> bool {
+    if line.len() > LINE - 1 {
+        let mut end = LINE - 4;
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
+        line.push_str("...");
+    }
+    line.push('\n');
+    sink.write(line.as_bytes())
 }
 
 /// Control characters and what is not ASCII shown as `\xNN`: nothing in a line can begin another one.
@@ -143,61 +193,17 @@ fn one_line(text: &str) -> String {
     line
 }
 
-fn write_line(sink: Sink, id: &str, level: Level, body: &str) -> bool {
-    let mut line = String::with_capacity(body.len() + 96);
-    stamp(&mut line, &time::local());
-    let _ = write!(line, "[{id}] [{}:{}] [{}] ", log::process_id(), log::thread_id(), level.name());
-    line.push_str(&one_line(body));
-    if line.len() > LINE - 1 {
-        line.truncate(LINE - 4);
-        line.push_str("...");
-    }
-    line.push('\n');
-    sink.write(line.as_bytes())
-}
-
-/// `[Mon Nov 23 01:39:59.089 2026] `, in the C locale.
-fn stamp(line: &mut String, time: &time::LocalTime) {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let name = |names: &[&'static str], index: u32| {
-        usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or("???")
-    };
-    let _ = write!(
-        line,
-        "[{} {} {:02} {:02}:{:02}:{:02}.{:03} {}] ",
-        name(&DAYS, time.weekday),
-        name(&MONTHS, time.month),
-        time.day,
-        time.hour,
-        time.minute,
-        time.second,
-        time.micros / 1000,
-        time.year
-    );
+/// The beginning of a line.
+fn stamp_now(format: &CStr) -> String {
+    let (seconds, micros) = time::wall();
+    let mut filled = String::with_capacity(64);
+    stamp::fill_fractions(&format.to_string_lossy(), micros, &mut filled);
+    CString::new(filled).map_or_else(|_| String::new(), |format| time::format_local(&format, seconds))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn stamps_look_like_mod_jks() {
-        let mut line = String::new();
-        let time = time::LocalTime {
-            micros: 89_123,
-            second: 59,
-            minute: 39,
-            hour: 1,
-            day: 3,
-            month: 10,
-            year: 2026,
-            weekday: 1,
-        };
-        stamp(&mut line, &time);
-        assert_eq!(line, "[Mon Nov 03 01:39:59.089 2026] ");
-    }
 
     #[test]
     fn a_line_stays_one_line() {

@@ -4,27 +4,30 @@
 //! one. All problems are reported at once. A restart that finds the workers broken goes on with those it had: httpd itself
 //! would end the server if the hook failed.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::CString;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::config::{Live, Mapping, Rules, ServerConf};
+use super::config::{Live, Located, Rules, ServerConf};
 use super::joblog::{JobLog, Level};
+use super::mapping::{Maps, os_path};
 use super::messages;
 use super::module::{Jk, VERSION};
-use super::runtime::Generation;
+use super::runtime::{Generation, Watchdog};
 use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
+use crate::engine::config::indicators::Indicator;
 use crate::engine::config::loader::Loader;
 use crate::engine::config::model::{Kind, WorkerSet};
 use crate::engine::config::nearest::nearest;
 use crate::engine::config::resolve::{Environment, resolve};
-use crate::engine::route::decide::Options;
-use crate::engine::route::matcher::UriMap;
+use crate::engine::config::stamp;
+use crate::engine::route::mount_file;
 use crate::engine::route::rules::{self, Mounts, RuleSpec};
 use crate::engine::text::Escaped;
 use crate::ffi::log::{self, Apache, Sink};
 use crate::ffi::pool::Pool;
 use crate::ffi::server::{Reading, Server, Startup};
+use crate::transport::clock;
 
 /// Default of `JkLogFile`.
 const DEFAULT_LOG: &[u8] = b"logs/mod_jk.log";
@@ -119,7 +122,7 @@ fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> WorkerSet
         let shown = Escaped(&file.value);
         match startup.server_path(&file.value) {
             None => found.error(&file.origin, format!("JkWorkersFile {shown}: not a usable path")),
-            Some(path) => match std::fs::read(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))) {
+            Some(path) => match std::fs::read(os_path(path)) {
                 Ok(content) => loader.file(&path.to_string_lossy(), &content),
                 Err(error) => {
                     found.error(
@@ -177,9 +180,38 @@ fn collect_rules(
         for rule in &rules {
             check_target(rule, workers, found);
         }
+        if let Some(file) = &conf.raw.mount_file {
+            check_mount_file(startup, file, workers, found);
+        }
         maps.push((number, rules));
     }
     maps
+}
+
+/// A mount file that cannot be used is found by the configuration test; a server that starts all the same does without its
+/// rules until it is good.
+fn check_mount_file(
+    startup: &Startup<'_>,
+    file: &Located<Vec<u8>>,
+    workers: &WorkerSet,
+    found: &mut Diagnostics,
+) {
+    let Some(path) = startup.server_path(&file.value) else {
+        found.error(&file.origin, format!("JkMountFile {}: not a usable path", Escaped(&file.value)));
+        return;
+    };
+    match std::fs::read(os_path(path)) {
+        Ok(content) => {
+            let environment = |name: &str| std::env::var(name).ok();
+            let rules = mount_file::parse(&path.to_string_lossy(), &content, &environment, found);
+            for rule in &rules {
+                check_target(rule, workers, found);
+            }
+        }
+        Err(error) => {
+            found.error(&file.origin, format!("JkMountFile {}: {error}", path.to_string_lossy()));
+        }
+    }
 }
 
 fn add_worker_mounts(workers: &WorkerSet, rules: &mut Vec<RuleSpec>, found: &mut Diagnostics) {
@@ -208,9 +240,11 @@ fn check_target(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
             .map_or_else(String::new, |name| format!("; did you mean {name}?"))
     };
     let origin = Origin::new(rule.origin.file.clone(), rule.origin.line);
-    let directive = match rule.kind {
-        rules::Kind::Mount => "JkMount",
-        rules::Kind::Exclusion => "JkUnMount",
+    let directive = match (rule.source, rule.kind) {
+        (rules::Source::MountFile, rules::Kind::Mount) => "rule",
+        (rules::Source::MountFile, rules::Kind::Exclusion) => "exclusion",
+        (_, rules::Kind::Mount) => "JkMount",
+        (_, rules::Kind::Exclusion) => "JkUnMount",
     };
     found.error(
         &origin,
@@ -253,31 +287,49 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     let generation = Arc::new(Generation::new(&checked.workers, |worker, error| {
         unresolved.push(format!("worker {worker}: {error}"));
     }));
+    let names = generation.names();
     let mut opened: Vec<(Vec<u8>, Sink)> = Vec::new();
-    let mut main_map = None;
-    let mut maps = checked.maps.into_iter().peekable();
+    let mut problems = Diagnostics::new();
+    let mut main_maps = None;
+    let mut specs = checked.maps.into_iter().peekable();
     let mut rules = 0;
     for (number, server) in main.all().enumerate() {
         let Some(log) = open_log(startup, server, reading, &mut opened) else { return false };
-        let own = maps.next_if(|(owner, _)| *owner == number).map(|(_, specs)| {
-            rules += specs.len();
-            Arc::new(Mapping::new(UriMap::build(specs), |name| generation.find(name)))
+        let Some(conf) = server.config::<Jk>() else { continue };
+        let mount_file = conf.raw.mount_file.as_ref().and_then(|file| startup.server_path(&file.value));
+        let own = specs.next_if(|(owner, _)| *owner == number).map(|(_, specs)| {
+            let maps = match mount_file {
+                Some(path) => {
+                    Maps::with_file(specs, os_path(path), names.clone(), &mut problems, clock::now())
+                }
+                None => Maps::fixed(specs, &names),
+            };
+            rules += maps.rules().len();
+            Arc::new(maps)
         });
         if number == 0 {
-            main_map = own.clone();
+            main_maps = own.clone();
         }
-        let Some(conf) = startup.config_mut::<Jk>(server) else { continue };
-        let map = match (number, &conf.rules) {
+        let maps = match (number, &conf.rules) {
             (0, _) | (_, Rules::Own(_)) => own,
-            (_, Rules::Main) => main_map.clone(),
+            (_, Rules::Main) => main_maps.clone(),
             (_, Rules::None) => None,
         };
-        conf.live = Some(Live {
-            map: map.filter(|map| !map.map.is_empty()),
+        let alias = conf.raw.auto_alias.as_ref().and_then(|alias| startup.server_path(&alias.value));
+        let live = Live::new(
+            &conf.raw,
+            conf.options,
+            maps.filter(|maps| !maps.is_empty()),
             log,
-            options: Options::default(),
-            generation: Arc::clone(&generation),
-        });
+            alias.map(|path| path.to_bytes().to_vec()),
+            Arc::clone(&generation),
+        );
+        if let Some(conf) = startup.config_mut::<Jk>(server) {
+            conf.live = Some(live);
+        }
+    }
+    for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
+        say(main, Apache::Error, messages::CONFIG_ERROR.id, &problem.to_string());
     }
     startup.add_version(VERSION_COMPONENT);
     if let Some(live) = main.config::<Jk>().and_then(|conf| conf.live.as_ref()) {
@@ -319,11 +371,15 @@ fn open_log(
         Some(file) => (file.value.as_slice(), true),
         None => (DEFAULT_LOG, false),
     };
+    let stamp = conf.raw.stamp.clone().unwrap_or_else(|| CString::new(stamp::DEFAULT).unwrap_or_default());
+    let id_variable = conf.raw.names.all().nth(Indicator::RequestId as usize).unwrap_or_default();
+    let id_variable = CString::new(id_variable).unwrap_or_default();
+    let log = |sink| JobLog { level, sink, stamp, id_variable };
     if name == b"error_log" {
-        return Some(JobLog::to_error_log(level));
+        return Some(log(None));
     }
     if let Some((_, sink)) = opened.iter().find(|(known, _)| known == name) {
-        return Some(JobLog { level, sink: Some(*sink) });
+        return Some(log(Some(*sink)));
     }
     if !given {
         say(
@@ -343,17 +399,28 @@ fn open_log(
     match sink {
         Ok(sink) => {
             opened.push((name.to_vec(), sink));
-            Some(JobLog { level, sink: Some(sink) })
+            Some(log(Some(sink)))
         }
         Err(error) => {
             let text = format!("JkLogFile {}: {error}", Escaped(name));
             say(server, Apache::Error, messages::LOG_UNUSABLE.id, &text);
-            (reading == Reading::Restart).then(|| JobLog::to_error_log(level))
+            (reading == Reading::Restart).then(|| log(None))
         }
     }
 }
 
-/// The child_init hook.
-pub fn begin_child(_: Server<'_>, _: Pool<'static>) {
-    // Settings, addresses and (empty) pools were inherited from the parent; there is no thread to start.
+/// The child_init hook: settings, addresses and (empty) pools were inherited from the parent; what is left is the thread
+/// that looks after idle connections, if the administrator wants one.
+pub fn begin_child(main: Server<'_>, pool: Pool<'static>) {
+    let Some(conf) = main.config::<Jk>() else { return };
+    let (Some(live), Some(seconds)) = (&conf.live, conf.raw.watchdog.filter(|seconds| *seconds > 0)) else {
+        return;
+    };
+    match Watchdog::start(Arc::clone(&live.generation), Duration::from_secs(seconds.into())) {
+        Ok(watchdog) => pool.at_end(move || drop(watchdog)),
+        Err(error) => {
+            let text = format!("the maintenance thread cannot be started: {error}");
+            live.log.server(main, "CHILD_INIT", Level::Error, messages::NO_WATCHDOG, format_args!("{text}"));
+        }
+    }
 }

@@ -5,16 +5,20 @@
 //! the `<Location>` rules httpd evaluates afterwards see what the backend will see.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use super::config::{Live, ServerConf};
 use super::joblog::Level;
+use super::mapping::{Mapping, News};
 use super::messages;
 use super::module::Jk;
+use super::static_files;
 use crate::engine::route::matcher::RuleId;
 use crate::engine::route::{Decision, Declined, Options, Scratch, Text, decide, unmapped};
 use crate::engine::text::Escaped;
 use crate::ffi::Verdict;
 use crate::ffi::request::Request;
+use crate::transport::clock;
 
 /// The handler name of mod_jk since 1.2.49; `SetHandler jakarta-servlet` of configurations names it too.
 pub const HANDLER: &std::ffi::CStr = c"jakarta-servlet";
@@ -24,6 +28,8 @@ pub const HANDLER: &std::ffi::CStr = c"jakarta-servlet";
 pub struct Slot<'r> {
     /// Where it goes.
     pub target: Target,
+    /// The map that said so; it lives as long as the request, whatever is reloaded meanwhile.
+    pub mapping: Option<&'r Mapping>,
     /// The path for the backend; `None`: to be made from the request's path.
     pub forwarded: Option<&'r [u8]>,
     /// Identity of the request's path when `forwarded` was made; another one makes it void.
@@ -35,7 +41,7 @@ pub struct Slot<'r> {
 pub enum Target {
     /// To the worker of a rule; `worker` is its place, `None` when there is no such worker.
     Rule {
-        /// The rule.
+        /// The rule, of [`Slot::mapping`].
         rule: RuleId,
         /// The place of its worker.
         worker: Option<usize>,
@@ -59,7 +65,7 @@ pub fn translate_name(request: Request<'_>) -> Verdict {
     if !concerns(request) {
         return Verdict::Declined;
     }
-    map(request, live)
+    map(request, live, true)
 }
 
 /// The map_to_storage hook.
@@ -67,10 +73,18 @@ pub fn map_to_storage(request: Request<'_>) -> Verdict {
     let Some(live) = live(request) else { return Verdict::Declined };
     match request.slot::<Jk>() {
         Some(Slot { target: Target::Rule { .. }, .. }) => {}
-        _ if !concerns(request) => return Verdict::Declined,
-        _ => match map(request, live) {
+        _ if !concerns(request) => {
+            if !request.is_proxied() {
+                static_files::strip_session(request, live);
+            }
+            return Verdict::Declined;
+        }
+        _ => match map(request, live, false) {
             Verdict::Ok => {}
-            Verdict::Declined => return by_section(request, live),
+            Verdict::Declined => {
+                static_files::strip_session(request, live);
+                return by_section(request, live);
+            }
             refused @ Verdict::Status(_) => return refused,
         },
     }
@@ -87,13 +101,49 @@ fn concerns(request: Request<'_>) -> bool {
         && request.method() != b"CONNECT"
 }
 
-fn map(request: Request<'_>, live: &Live) -> Verdict {
+/// The map of the request's server, after a look at its mount file when one is due.
+fn current<'r>(request: Request<'r>, live: &'r Live) -> Option<&'r Mapping> {
+    let maps = live.maps.as_deref()?;
+    match maps.refresh(Duration::from_secs(live.reload.into()), clock::now) {
+        None => {}
+        Some(News::Reloaded(count, problems)) => {
+            let text = format!("the mount file has changed: {count} rule(s) are in force now");
+            live.log.request(request, Level::Info, messages::MOUNTS_RELOADED, format_args!("{text}"));
+            for problem in problems.iter() {
+                live.log.request(request, Level::Warn, messages::CONFIG_WARNING, format_args!("{problem}"));
+            }
+        }
+        Some(News::Kept(problems)) => {
+            for problem in problems.iter() {
+                live.log.request(
+                    request,
+                    Level::Error,
+                    messages::MOUNTS_KEPT,
+                    format_args!("{problem}; the rules stay as they were"),
+                );
+            }
+        }
+    }
+    // What an index probe finds is kept with the request it is made for, which outlives it.
+    let owner = if request.is_index_probe() { request.main() } else { None };
+    Some(maps.current(owner.unwrap_or(request).pool()))
+}
+
+fn map(request: Request<'_>, live: &Live, translating: bool) -> Verdict {
     let Some(uri) = request.uri() else { return Verdict::Declined };
+    let map = current(request, live);
     with_scratch(|scratch| {
-        let map = live.map.as_deref();
         let options = options(request, live);
         match decide(map.map(|mapping| &mapping.map), uri, request.unparsed_uri(), &options, scratch) {
             Decision::Decline(reason) => {
+                if translating && live.auto_alias.is_some() && reason != Declined::NoPath {
+                    let normal = unmapped(uri, request.unparsed_uri(), &options, scratch);
+                    let path = normal.map_or(uri, |(path, _)| path.bytes());
+                    match static_files::auto_alias(request, live, path) {
+                        Verdict::Declined => {}
+                        verdict => return verdict,
+                    }
+                }
                 if live.log.enabled(Level::Debug) {
                     log_declined(request, live, uri, reason);
                 }
@@ -106,7 +156,11 @@ fn map(request: Request<'_>, live: &Live) -> Verdict {
                     request.set_uri(request.pool().copy(path));
                 }
                 let worker = map.and_then(|mapping| mapping.target(rule));
-                accept(request, live, Target::Rule { rule, worker }, Some(forwarded));
+                let path = request.uri().unwrap_or_default();
+                if request.is_index_probe() && !static_files::probe_has_file(request, live, path) {
+                    return Verdict::Declined;
+                }
+                accept(request, live, Target::Rule { rule, worker }, map, Some(forwarded));
                 Verdict::Ok
             }
         }
@@ -117,7 +171,7 @@ fn options(request: Request<'_>, live: &Live) -> Options {
     // Only a path with an escape in it can tell the difference.
     let nodecode =
         memchr::memchr(b'%', request.uri().unwrap_or_default()).is_some() && request.keeps_encoded_slashes();
-    Options { nodecode, ..live.options }
+    Options { nodecode, ..live.paths }
 }
 
 /// The forwarded path for the life of the request.
@@ -128,8 +182,14 @@ fn keep<'r>(request: Request<'r>, uri: &'r [u8], text: Text<'_>) -> &'r [u8] {
     }
 }
 
-fn accept<'r>(request: Request<'r>, live: &'r Live, target: Target, forwarded: Option<&'r [u8]>) {
-    request.set_slot::<Jk>(Slot { target, forwarded, uri: request.uri_address() });
+fn accept<'r>(
+    request: Request<'r>,
+    live: &'r Live,
+    target: Target,
+    mapping: Option<&'r Mapping>,
+    forwarded: Option<&'r [u8]>,
+) {
+    request.set_slot::<Jk>(Slot { target, mapping, forwarded, uri: request.uri_address() });
     request.set_handler(HANDLER);
     if let Target::Rule { worker: Some(worker), .. } = target
         && let Some(worker) = live.generation.worker(worker)
@@ -141,7 +201,7 @@ fn accept<'r>(request: Request<'r>, live: &'r Live, target: Target, forwarded: O
     if request.is_index_probe()
         && let Some(main) = request.main()
     {
-        main.set_slot::<Jk>(Slot { target, forwarded: None, uri: main.uri_address() });
+        main.set_slot::<Jk>(Slot { target, mapping, forwarded: None, uri: main.uri_address() });
         main.set_handler(HANDLER);
         if let Target::Rule { worker: Some(worker), .. } = target
             && let Some(worker) = live.generation.worker(worker)
@@ -168,7 +228,12 @@ fn by_section(request: Request<'_>, live: &Live) -> Verdict {
                 request.set_uri(request.pool().copy(path));
             }
             let uri = request.uri_address();
-            request.set_slot::<Jk>(Slot { target: Target::Handler, forwarded: Some(forwarded), uri });
+            request.set_slot::<Jk>(Slot {
+                target: Target::Handler,
+                mapping: None,
+                forwarded: Some(forwarded),
+                uri,
+            });
             Verdict::Declined
         }
     })

@@ -43,6 +43,11 @@ messages! {
         "Correct the name, or add the worker to worker.list.";
     UNRESOLVED = "JK0008", "The host name of a worker has no address at start; it is looked up again when it is needed.",
         "Check the name and the DNS; an address instead of a name does not depend on DNS.";
+    MOUNTS_RELOADED = "JK0009", "The mount file has changed and its new rules are in force in this process.", "Nothing.";
+    MOUNTS_KEPT = "JK0010", "The mount file has changed and cannot be used; the rules stay as they were.",
+        "Correct the line it names; the file is read again when it changes.";
+    NO_WATCHDOG = "JK0011", "The maintenance thread of a child could not be started; maintenance is not done.",
+        "Check the limits on threads and memory.";
     BAD_PATH = "JK0101", "The path of a request is refused with 400 before it is mapped or forwarded.",
         "Usually an attack or a broken client; the message says what is wrong with the path.";
     NO_WORKER = "JK0102", "A request was mapped to a worker that does not exist and is answered with 500.",
@@ -55,6 +60,7 @@ messages! {
     LATE_NO_JK = "JK0105", "The variable no-jk was set too late: the URL had been mapped, so no file is served either.",
         "Set no-jk before mapping: SetEnvIf, BrowserMatch or RewriteRule at server level.";
     NOT_MAPPED = "JK0106", "Debug: why a request is not forwarded.", "Nothing.";
+    BAD_TIMEOUT = "JK0107", "JK_REPLY_TIMEOUT is not a number and is ignored.", "Set it to milliseconds, 0 for no limit.";
     CONNECT_FAILED = "JK0201", "No connection to the backend could be opened.",
         "Check that the backend runs, that its AJP connector listens at this address, and that no firewall is in between.";
     POOL_EXHAUSTED = "JK0202", "All connections of the worker's pool were in use until connection_acquire_timeout was over.",
@@ -83,6 +89,7 @@ messages! {
     SURPLUS = "JK0213", "The backend's response head holds more than the headers it announces.",
         "A defect of the backend; the rest is ignored.";
     SERVED = "JK0214", "Debug: a request was served.", "Nothing.";
+    REPLACED = "JK0215", "Debug: the backend's answer was replaced by httpd's own page (use_server_errors).", "Nothing.";
     PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
         "Please report it with the lines before it.";
 }

@@ -2,7 +2,7 @@
 
 use super::config::ServerConf;
 use super::map_hook::Slot;
-use super::{directives, handler, lifecycle, map_hook, messages};
+use super::{directives, handler, lifecycle, map_hook, messages, request_log};
 use crate::ffi::command::{Command, CommandTable};
 use crate::ffi::pool::Pool;
 use crate::ffi::request::Request;
@@ -70,5 +70,9 @@ impl Module for Jk {
 
     fn handler(request: Request<'_>) -> Verdict {
         handler::handle(request)
+    }
+
+    fn log_transaction(request: Request<'_>) {
+        request_log::log(request);
     }
 }

@@ -94,6 +94,16 @@ impl Generation {
         &self.workers
     }
 
+    /// The time between two maintenance runs, if there are any.
+    pub fn maintenance_interval(&self) -> Option<Duration> {
+        self.maintain
+    }
+
+    /// Names of the mountable workers by their places.
+    pub fn names(&self) -> Vec<Option<Box<[u8]>>> {
+        self.workers.iter().map(|worker| worker.listed.then(|| worker.name.as_bytes().into())).collect()
+    }
+
     /// Looks after idle connections when `worker.maintain` has passed since the last time in this process.
     pub fn maintain(&self, now: Tick) {
         let Some(interval) = self.maintain else { return };
@@ -179,6 +189,7 @@ impl Backend {
             manner: Manner {
                 timing: Timing { reply, send: socket.or(reply).unwrap_or(patience), client: patience },
                 fail_on: &settings.fail_on_status,
+                server_errors: None,
                 flush_packets: false,
                 flush_head: false,
             },
@@ -212,6 +223,43 @@ impl Backend {
             if ping(&mut *lease, timeout).is_ok() {
                 lease.keep(clock::now());
             }
+        }
+    }
+}
+
+/// The maintenance thread of a child (`JkWatchdogInterval`). Dropped, it is stopped and waited for.
+pub struct Watchdog {
+    stop: Arc<(parking_lot::Mutex<bool>, parking_lot::Condvar)>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Watchdog {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn start(generation: Arc<Generation>, interval: Duration) -> std::io::Result<Self> {
+        let stop = Arc::new((parking_lot::Mutex::new(false), parking_lot::Condvar::new()));
+        let signal = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("jk watchdog".to_owned()).spawn(move || {
+            let (stopped, bell) = &*signal;
+            let mut stopped = stopped.lock();
+            while !*stopped {
+                if bell.wait_for(&mut stopped, interval).timed_out() {
+                    parking_lot::MutexGuard::unlocked(&mut stopped, || generation.maintain(clock::now()));
+                }
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        *self.stop.0.lock() = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }

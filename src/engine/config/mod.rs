@@ -11,6 +11,8 @@
 pub mod defs;
 pub mod diagnostic;
 pub mod docs;
+pub mod env_vars;
+pub mod indicators;
 pub mod loader;
 pub mod model;
 pub mod nearest;
@@ -18,7 +20,9 @@ pub mod options;
 pub mod properties;
 mod raw;
 mod references;
+pub mod request_log;
 pub mod resolve;
 pub mod secret;
+pub mod stamp;
 pub mod value;
 mod variables;

@@ -122,9 +122,12 @@ impl Options {
                 return Err(format!("JkOptions: '{word}' has no option behind the sign"));
             }
             if minus && name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("ForwardURI")) {
-                return Err(format!("JkOptions: '{word}' cannot be taken back; choose another ForwardURI option"));
+                return Err(format!(
+                    "JkOptions: '{word}' cannot be taken back; choose another ForwardURI option"
+                ));
             }
-            let Some((name, meaning)) = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+            let Some((name, meaning)) = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
+            else {
                 let hint = nearest(name, WORDS.iter().map(|(known, _)| *known))
                     .map_or_else(String::new, |known| format!("; did you mean {known}?"));
                 return Err(format!("JkOptions: unknown option '{word}'{hint}"));
@@ -166,11 +169,8 @@ impl Options {
 
     /// What is in force in a virtual host with these options, `main` being in force in the main server.
     pub fn over(self, main: Effective) -> Effective {
-        let inherited = if self.plus.any(Flags::ADDRESSES) {
-            main.flags.without(Flags::ADDRESSES)
-        } else {
-            main.flags
-        };
+        let inherited =
+            if self.plus.any(Flags::ADDRESSES) { main.flags.without(Flags::ADDRESSES) } else { main.flags };
         let flags = inherited.with(self.plus).without(self.minus);
         Effective { flags, form: self.form.unwrap_or(main.form) }
     }
@@ -225,8 +225,9 @@ mod tests {
 
     #[test]
     fn groups_keep_the_last_word() {
-        let effective = options(&["+ForwardURICompat +ForwardURIEscaped +ForwardLocalAddress +ForwardPhysicalAddress"])
-            .effective();
+        let effective =
+            options(&["+ForwardURICompat +ForwardURIEscaped +ForwardLocalAddress +ForwardPhysicalAddress"])
+                .effective();
         assert_eq!(effective.form, UriForm::Escaped);
         assert!(effective.has(Flags::PHYSICAL_ADDRESS) && !effective.has(Flags::LOCAL_ADDRESS));
     }
@@ -239,7 +240,8 @@ mod tests {
 
     #[test]
     fn virtual_hosts_inherit_bit_by_bit() {
-        let main = options(&["+ForwardLocalAddress +FlushPackets +ForwardURIEscaped -ForwardKeySize"]).effective();
+        let main =
+            options(&["+ForwardLocalAddress +FlushPackets +ForwardURIEscaped -ForwardKeySize"]).effective();
         let host = options(&["+ForwardPhysicalAddress -FlushPackets +ForwardKeySize"]).over(main);
         assert!(host.has(Flags::PHYSICAL_ADDRESS) && !host.has(Flags::LOCAL_ADDRESS));
         assert!(!host.has(Flags::FLUSH_PACKETS));

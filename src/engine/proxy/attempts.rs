@@ -85,6 +85,8 @@ pub struct Served {
     pub attempts: u32,
     /// The backend answered without reading the whole body of the request.
     pub body_left: bool,
+    /// Nothing was delivered: httpd is to answer with this status (`use_server_errors`).
+    pub replaced: Option<u16>,
     /// The backend sent octets behind the announced headers of its head.
     pub surplus: bool,
     /// The backend asked for the connection to be closed, or it had to be.
@@ -191,6 +193,7 @@ fn attempt<H: Host, P: Links>(
                 traffic: pump.traffic(),
                 attempts: 0,
                 body_left: pump.body_owed(),
+                replaced: pump.replaced(),
                 surplus: pump.exchange().surplus(),
                 reusable,
             };

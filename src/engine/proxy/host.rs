@@ -42,6 +42,9 @@ pub trait Host: Request {
     /// Takes over the head of the response. Nothing leaves before the first [`Host::write`].
     fn start_response(&mut self, head: &ResponseHead<'_>);
 
+    /// Takes what httpd's own error page needs from the head of a response that is not delivered.
+    fn replace_response(&mut self, head: &ResponseHead<'_>);
+
     /// Forgets a head that was taken over and not written.
     fn forget_response(&mut self);
 

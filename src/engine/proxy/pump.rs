@@ -39,6 +39,8 @@ pub struct Manner<'a> {
     pub timing: Timing,
     /// Statuses that count as a failed attempt; negative ones do not hurt the worker (`fail_on_status`).
     pub fail_on: &'a [i32],
+    /// Responses from this status on are not delivered: httpd makes its own page (`use_server_errors`).
+    pub server_errors: Option<u16>,
     /// Pass each packet on at once (`JkOptions +FlushPackets`).
     pub flush_packets: bool,
     /// Pass the head on at once (`JkOptions +FlushHeader`).
@@ -94,6 +96,7 @@ pub struct Pump<'b, X> {
     held_bytes: usize,
     head_seen: bool,
     delivered: bool,
+    replaced: Option<u16>,
     packet_since: Option<(Tick, u64)>,
     traffic: Traffic,
 }
@@ -122,6 +125,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
             held_bytes: 0,
             head_seen: false,
             delivered: false,
+            replaced: None,
             packet_since: None,
             traffic: Traffic::default(),
         }
@@ -135,6 +139,11 @@ impl<'b, X: Exchange> Pump<'b, X> {
     /// Request body is still with the client.
     pub fn body_owed(&self) -> bool {
         self.exchange.body_owed()
+    }
+
+    /// Status of a response that httpd replaces by a page of its own.
+    pub fn replaced(&self) -> Option<u16> {
+        self.replaced
     }
 
     /// The exchange, for protocol specific questions.
@@ -291,8 +300,13 @@ impl<'b, X: Exchange> Pump<'b, X> {
                     if manner.fail_on.iter().any(|code| code.unsigned_abs() == u32::from(status)) {
                         return Err(self.failure(Cause::FailStatus(status)));
                     }
-                    host.start_response(&head);
                     self.head_seen = true;
+                    if manner.server_errors.is_some_and(|from| status >= from) {
+                        host.replace_response(&head);
+                        self.replaced = Some(status);
+                    } else {
+                        host.start_response(&head);
+                    }
                     self.buffers.input.consume(consumed);
                     if manner.flush_head {
                         self.deliver(host, Then::Flush)?;
@@ -344,6 +358,12 @@ impl<'b, X: Exchange> Pump<'b, X> {
 
     /// Passes what is held to the client.
     fn deliver<H: Host>(&mut self, host: &mut H, then: Then) -> Result<(), Failure> {
+        if self.replaced.is_some() {
+            // Read to its end all the same, so that the connection can be used again.
+            self.held_count = 0;
+            self.held_bytes = 0;
+            return Ok(());
+        }
         let mut pieces: [&[u8]; PIECES] = [&[]; PIECES];
         for (slot, piece) in pieces.iter_mut().zip(self.held.iter().take(self.held_count)) {
             *slot = self.buffers.input.at(piece.0, piece.1);

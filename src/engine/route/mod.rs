@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod general;
 mod index;
 pub mod matcher;
+pub mod mount_file;
 pub mod normalize;
 mod radix;
 pub mod rules;
