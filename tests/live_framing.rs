@@ -345,6 +345,54 @@ fn headers_of_one_connection_are_not_passed_on() {
     run("", cases);
 }
 
+/// What a backend says about its own connection is not said to the client, and removes nothing that belongs to the message.
+#[test]
+fn headers_of_the_connection_to_the_backend_are_not_passed_back() {
+    let backend = Backend::scripted(|_, say| {
+        say.respond(
+            200,
+            &[
+                ("Connection", "close, X-Listed, Content-Type"),
+                ("X-Listed", "1"),
+                ("Keep-Alive", "timeout=77"),
+                ("Proxy-Connection", "x"),
+                ("Proxy-Authenticate", "Basic"),
+                ("Transfer-Encoding", "chunked"),
+                ("TE", "x"),
+                ("Trailer", "X-Kept"),
+                ("Upgrade", "websocket"),
+                ("X-Kept", "1"),
+                ("Content-Type", "text/plain"),
+            ],
+            b"body",
+        );
+    });
+    let httpd = Httpd::builder().workers(backend.worker("w")).conf("JkMount /* w").start();
+    let mut client = Client::connect(httpd.port());
+    for _ in 0..2 {
+        let answer = client.get("/x");
+        assert_eq!(
+            (answer.status, answer.text().as_str(), answer.ended),
+            (200, "body", support::Ended::Length)
+        );
+        assert_eq!((answer.header("X-Kept"), answer.header("Content-Type")), (Some("1"), Some("text/plain")));
+        for name in [
+            "X-Listed",
+            "Proxy-Connection",
+            "Proxy-Authenticate",
+            "Transfer-Encoding",
+            "TE",
+            "Trailer",
+            "Upgrade",
+        ] {
+            assert_eq!(answer.header(name), None, "{name}");
+        }
+        assert!(answer.header("Keep-Alive").is_none_or(|value| !value.contains("77")));
+        assert_ne!(answer.header("Connection"), Some("close"), "the client's connection is its own");
+    }
+    backend.assert_no_errors();
+}
+
 #[test]
 fn hosts() {
     let cases: Vec<Case> = vec![

@@ -166,7 +166,10 @@ fn run_target(
     let nowhere = |status: u16| arrived.is_empty() && answer.status == status;
     // An access rule of httpd also holds for what the module declines.
     let denied = setting.fixture.iter().chain(row.config).any(|line| {
-        let place = line.strip_prefix("<Location ").and_then(|rest| rest.split('>').next());
+        let place = line
+            .strip_prefix("<Location ")
+            .filter(|rest| rest.contains("Require "))
+            .and_then(|rest| rest.split('>').next());
         place.is_some_and(|place| path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/')))
     });
     let right = match row.want {
