@@ -215,10 +215,16 @@ void jk_last_modified(request_rec *r, const char *value)
     }
 }
 
-/* What SetHandler says for the sections that match so far. */
-const char *jk_section_handler(const request_rec *r)
+/* What SetHandler says for the sections that match so far. httpd keeps every argument of SetHandler as an expression. */
+const char *jk_section_handler(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *error = NULL;
+    const char *name;
 
-    return core ? core->handler : NULL;
+    if (!core || !core->expr_handler) {
+        return core ? core->handler : NULL;
+    }
+    name = ap_expr_str_exec(r, core->expr_handler, &error);
+    return error ? NULL : name;
 }

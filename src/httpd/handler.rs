@@ -34,6 +34,10 @@ pub fn handle(request: Request<'_>) -> Verdict {
         return Verdict::Declined;
     }
     let Some(live) = live(request) else { return Verdict::Declined };
+    if request.method() == b"CONNECT" {
+        // A tunnel is not a resource. Mapping leaves it alone, but the probe for an index file of `/` is a GET.
+        return Verdict::Status(405);
+    }
     if request.env(c"no-jk").is_some() {
         live.log.request(
             request,
@@ -49,7 +53,8 @@ pub fn handle(request: Request<'_>) -> Verdict {
     if request.is_proxied() {
         return Verdict::Status(500);
     }
-    if request.is_simple() {
+    // httpd marks sub-requests in the same way, to keep their headers out of the page.
+    if request.is_simple() && request.main().is_none() {
         return Verdict::Status(400);
     }
     match find(request, live) {

@@ -88,7 +88,7 @@ impl<'r> HttpdHost<'r> {
         let secure = request.env(c"HTTPS").is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
         let head = RequestHead {
             method: request.method(),
-            protocol: request.protocol(),
+            protocol: outermost(request).protocol(),
             uri,
             query: request.query(),
             remote_addr: request.client_address(),
@@ -147,6 +147,14 @@ impl<'r> HttpdHost<'r> {
             self.request.close_after();
         }
     }
+}
+
+/// The request of the client. httpd calls the protocol of a sub-request `INCLUDED`, which is none a backend knows.
+fn outermost(mut request: Request<'_>) -> Request<'_> {
+    while let Some(main) = request.main() {
+        request = main;
+    }
+    request
 }
 
 fn port_text(request: Request<'_>) -> &[u8] {

@@ -59,7 +59,11 @@ pub fn translate_name(request: Request<'_>) -> Verdict {
     if !concerns(request) {
         return Verdict::Declined;
     }
-    map(request, live)
+    match map(request, live) {
+        // httpd has merged the `<Location>` sections before this hook and forgets them before the next one.
+        Verdict::Declined => by_section(request, live),
+        settled => settled,
+    }
 }
 
 /// The map_to_storage hook.
@@ -67,6 +71,10 @@ pub fn map_to_storage(request: Request<'_>) -> Verdict {
     let Some(live) = live(request) else { return Verdict::Declined };
     match request.slot::<Jk>() {
         Some(Slot { target: Target::Rule { .. }, .. }) => {}
+        // What is forwarded was made from the path that came, which has given way to its normal form.
+        Some(Slot { target: Target::Handler, uri, .. }) if *uri == request.uri_address() => {
+            return Verdict::Declined;
+        }
         _ if !concerns(request) => return Verdict::Declined,
         _ => match map(request, live) {
             Verdict::Ok => {}
@@ -100,6 +108,9 @@ fn map(request: Request<'_>, live: &Live) -> Verdict {
                 Verdict::Declined
             }
             Decision::BadRequest(reason) => refuse(request, live, uri, &reason),
+            Decision::Mapped { .. } if names_empty_host(request.unparsed_uri()) => {
+                refuse(request, live, uri, &"the request target is a URL without a host")
+            }
             Decision::Mapped { rule, normalised, forwarded } => {
                 let forwarded = keep(request, uri, forwarded);
                 if let Text::Made(path) = normalised {
@@ -111,6 +122,15 @@ fn map(request: Request<'_>, live: &Live) -> Verdict {
             }
         }
     })
+}
+
+/// `http:///path`, which RFC 9110 section 4.2.1 wants refused.
+fn names_empty_host(target: &[u8]) -> bool {
+    if matches!(target.first(), None | Some(b'/' | b'*')) {
+        return false;
+    }
+    let authority = memchr::memmem::find(target, b"://").and_then(|at| target.get(at + 3..));
+    authority.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b':' | b'?' | b'@')))
 }
 
 fn options(request: Request<'_>, live: &Live) -> Options {
@@ -157,7 +177,8 @@ fn by_section(request: Request<'_>, live: &Live) -> Verdict {
     let (Some(uri), Some(handler)) = (request.uri(), request.section_handler()) else {
         return Verdict::Declined;
     };
-    if handler != HANDLER.to_bytes() || matches!(uri, b"" | b"*") {
+    // httpd lowers the name before it compares.
+    if !handler.eq_ignore_ascii_case(HANDLER.to_bytes()) || matches!(uri, b"" | b"*") {
         return Verdict::Declined;
     }
     with_scratch(|scratch| match unmapped(uri, request.unparsed_uri(), &options(request, live), scratch) {
