@@ -200,7 +200,7 @@ void jk_name_file(request_rec *r)
         }
     }
     else {
-        r->filename = apr_pstrdup(r->pool, name);
+        r->filename = (char *)name; /* as mod_jk has it: nobody writes to it */
     }
 }
 

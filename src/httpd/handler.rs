@@ -108,8 +108,7 @@ fn from_environment(request: Request<'_>, live: &Live) -> Result<usize, Verdict>
         return Err(Verdict::Status(404));
     }
     if let Some(worker) = live.generation.worker(place) {
-        // The worker lives as long as the configuration, which outlives the request.
-        request.note(c"JK_WORKER_NAME", request.pool().copy(worker.name.as_bytes()));
+        request.note(c"JK_WORKER_NAME", &*worker.c_name);
     }
     Ok(place)
 }
@@ -288,7 +287,7 @@ fn report(
 /// `JK_REQUEST_DURATION`: seconds, a dot, six digits.
 fn note_duration(request: Request<'_>, time: Duration) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    request.note(c"JK_REQUEST_DURATION", request.pool().copy(Decimal::seconds(micros).as_bytes()));
+    request.note(c"JK_REQUEST_DURATION", request.pool().text(Decimal::seconds(micros).as_bytes()));
 }
 
 fn lend() -> Buffers {

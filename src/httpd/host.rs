@@ -2,6 +2,7 @@
 
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
+use crate::engine::headers::same;
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
 use crate::engine::text::Decimal;
@@ -19,6 +20,8 @@ const DRAIN: u64 = 64 * 1024;
 pub struct HttpdHost<'r> {
     request: Request<'r>,
     head: RequestHead<'r>,
+    /// The client's port.
+    port: Decimal,
     reader: BodyReader<'r>,
     response: Response<'r>,
     /// Headers other modules had set before the response began.
@@ -93,7 +96,7 @@ impl<'r> HttpdHost<'r> {
             query: request.query(),
             remote_addr: request.client_address(),
             remote_host: request.client_host(),
-            remote_port: Some(port_text(request)),
+            remote_port: None, // filled in by `head`
             local_addr: request.local_address(),
             server_name: request.server_name(),
             server_port: request.server_port(),
@@ -106,6 +109,7 @@ impl<'r> HttpdHost<'r> {
         Self {
             request,
             head,
+            port: Decimal::new(request.client_port().into()),
             reader: BodyReader::new(request),
             response: Response::new(request),
             others: None,
@@ -157,10 +161,6 @@ fn outermost(mut request: Request<'_>) -> Request<'_> {
     request
 }
 
-fn port_text(request: Request<'_>) -> &[u8] {
-    request.pool().copy(Decimal::new(request.client_port().into()).as_bytes()).to_bytes()
-}
-
 fn tls<'r>(request: Request<'r>) -> Tls<'r> {
     Tls {
         certificate: request.env(c"SSL_CLIENT_CERT").filter(|text| !text.is_empty()),
@@ -175,8 +175,9 @@ fn tls<'r>(request: Request<'r>) -> Tls<'r> {
 }
 
 impl Source for HttpdHost<'_> {
+    #[inline]
     fn head(&self) -> RequestHead<'_> {
-        self.head
+        RequestHead { remote_port: Some(self.port.as_bytes()), ..self.head }
     }
 
     fn each_header(&self, sink: &mut dyn FnMut(&[u8], &[u8])) {
@@ -224,30 +225,31 @@ impl Host for HttpdHost<'_> {
                 response.set_status(head.status);
                 match head.reason {
                     Some(reason) => response.set_status_line(&status_line(head.status, reason)),
-                    None if Response::has_standard_phrase(head.status) => {}
+                    None if head.status == 200 || Response::has_standard_phrase(head.status) => {}
                     None => response.set_status_line(&status_line(head.status, b"Unknown Reason")),
                 }
             }
         }
         let Some(headers) = response.headers() else { return };
-        let pool = self.request.pool();
+        // All names and values at once, instead of two small copies for each header.
+        let copied = self.request.pool().copy_all(head.fields.octets());
         for (name, value) in head.fields.clone() {
             match name.len() {
-                4 if name.eq_ignore_ascii_case(b"Date") => {}
-                6 if name.eq_ignore_ascii_case(b"Server") => {}
-                12 if name.eq_ignore_ascii_case(b"Content-Type") => {
-                    response.set_content_type(pool.copy(&content_type(value)));
+                4 if same(name, b"date") => {}
+                6 if same(name, b"server") => {}
+                12 if same(name, b"content-type") => {
+                    response.set_content_type(copied.text(&content_type(value)));
                 }
-                13 if name.eq_ignore_ascii_case(b"Last-Modified") => {
-                    response.set_last_modified(pool.copy(value))
-                }
-                14 if name.eq_ignore_ascii_case(b"Content-Length") => {
-                    if let Some(length) = head.content_length {
-                        response.set_content_length(length);
+                13 if same(name, b"last-modified") => response.set_last_modified(copied.text(value)),
+                14 if same(name, b"content-length") => match (head.content_length, value) {
+                    (Some(length), b"0" | [b'1'..=b'9', ..]) => {
+                        response.set_content_length_as(length, copied.text(value));
                     }
-                }
-                8 if name.eq_ignore_ascii_case(b"Location") => headers.set(c"Location", pool.copy(value)),
-                _ => headers.add(pool, name, value),
+                    (Some(length), _) => response.set_content_length(length), // with zeros in front
+                    (None, _) => {}
+                },
+                8 if same(name, b"location") => headers.set(c"Location", copied.text(value)),
+                _ => headers.add(copied.text(name), copied.text(value)),
             }
         }
     }
@@ -287,11 +289,13 @@ fn status_line(status: u16, reason: &[u8]) -> Vec<u8> {
 
 /// The media type in lower case, its parameters as they are.
 fn content_type(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let end = memchr::memchr(b';', value).unwrap_or(value.len());
-    let Some(kind) = value.get(..end) else { return value.into() };
-    if !kind.iter().any(u8::is_ascii_uppercase) {
+    let Some(odd) = value.iter().position(|&octet| octet == b';' || octet.is_ascii_uppercase()) else {
+        return value.into();
+    };
+    if value.get(odd) == Some(&b';') {
         return value.into();
     }
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
     let mut text = value.to_vec();
     if let Some(kind) = text.get_mut(..end) {
         kind.make_ascii_lowercase();

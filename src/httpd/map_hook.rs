@@ -154,7 +154,7 @@ fn accept<'r>(request: Request<'r>, live: &'r Live, target: Target, forwarded: O
     if let Target::Rule { worker: Some(worker), .. } = target
         && let Some(worker) = live.generation.worker(worker)
     {
-        request.note(c"JK_WORKER_NAME", &worker.c_name);
+        request.note(c"JK_WORKER_NAME", &*worker.c_name);
     }
     // mod_dir asks whether an index file would be answered. If it does not exist here, the directory itself is forwarded,
     // with the same worker and options: that makes DirectoryIndex index.jsp work with a Tomcat on another machine.
@@ -166,7 +166,7 @@ fn accept<'r>(request: Request<'r>, live: &'r Live, target: Target, forwarded: O
         if let Target::Rule { worker: Some(worker), .. } = target
             && let Some(worker) = live.generation.worker(worker)
         {
-            main.note(c"JK_WORKER_NAME", &worker.c_name);
+            main.note(c"JK_WORKER_NAME", &*worker.c_name);
         }
     }
 }
