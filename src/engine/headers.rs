@@ -371,7 +371,9 @@ mod tests {
         let names: [&[u8]; 3] = [b"te", b"Transfer-Encoding", b"connection"];
         let glance = Glance::of(&names);
         for name in names {
-            assert!(glance.may_hold(&name.to_ascii_uppercase()) && glance.may_hold(&name.to_ascii_lowercase()));
+            assert!(
+                glance.may_hold(&name.to_ascii_uppercase()) && glance.may_hold(&name.to_ascii_lowercase())
+            );
         }
         assert!(!glance.may_hold(b"") && !glance.may_hold(b"x-request1") && !glance.may_hold(&[b't'; 99]));
     }
