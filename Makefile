@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 10
 
 export APXS CARGO CARGO_TARGET_DIR
 
-.PHONY: all build run test check bench fuzz-smoke setup install uninstall clean help
+.PHONY: all build run test check bench bench-parts fuzz-smoke setup install uninstall clean help
 
 all: build
 
@@ -48,9 +48,13 @@ check:
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps --document-private-items
 
-## bench: the benchmarks
+## bench: next to mod_jk and mod_proxy_ajp, about 10 minutes; BENCH_QUICK=1, BENCH_ROUNDS=n, BENCH_ONLY=cpu,calls,instructions,memory
 bench: build
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench httpd
+
+## bench-parts: cost of the AJP codec and of URL mapping alone
+bench-parts:
+	$(CARGO) bench --locked --bench ajp --bench mapping
 
 ## fuzz-smoke: every fuzz target for FUZZ_SECONDS (10) seconds; needs a nightly compiler and cargo-fuzz
 fuzz-smoke:

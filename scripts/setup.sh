@@ -114,8 +114,10 @@ if ! have apt-get || ! have dpkg-query; then
             "unpack https://tomcat.apache.org/download-10.cgi and set CATALINA_HOME to it"
     fi
     if wanted bench; then
-        have wrk || lacks "wrk" "package wrk, or https://github.com/wg/wrk"
+        have strace || lacks "strace" "package strace"
         have valgrind || lacks "valgrind" "package valgrind"
+        [ -f "$("${APXS:-apxs}" -q LIBEXECDIR 2>/dev/null)/mod_jk.so" ] ||
+            lacks "the original mod_jk, to compare with" "Alpine: apache2-mod-jk   elsewhere: https://tomcat.apache.org/connectors-doc/"
     fi
     if [ $missing -eq 0 ]; then
         say "  nothing"
@@ -157,8 +159,10 @@ if wanted test; then
     wish libapache2-mod-jk # the original, to compare with; tests that need it are skipped without it
 fi
 if wanted bench; then
-    need wrk
+    need apache2
+    need strace
     need valgrind
+    need libapache2-mod-jk # what is compared with
 fi
 # pkgconf provides pkg-config on newer releases under its own name.
 if have pkg-config; then

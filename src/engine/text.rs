@@ -29,37 +29,53 @@ pub struct Decimal {
 impl Decimal {
     /// `value` in plain digits.
     pub fn new(value: u64) -> Self {
-        Self::with_point(value, 0)
+        let mut text = [b'0'; 22];
+        let start = digits(&mut text, value);
+        Self { text, start }
     }
 
     /// `value` microseconds as seconds with six digits behind the point.
     pub fn seconds(micros: u64) -> Self {
-        Self::with_point(micros, 6)
-    }
-
-    fn with_point(mut value: u64, places: usize) -> Self {
         let mut text = [b'0'; 22];
-        let mut start = text.len();
-        let mut digits = 0;
-        loop {
-            if places > 0 && digits == places {
-                start -= 1;
-                text[start] = b'.';
-            }
-            start -= 1;
-            text[start] = b'0' + (value % 10) as u8;
-            value /= 10;
-            digits += 1;
-            if value == 0 && digits > places {
-                return Self { text, start };
-            }
-        }
+        let (whole, [.., point, a, b, c, d, e, f]) = (micros / 1_000_000, &mut text);
+        let fraction = micros % 1_000_000;
+        *point = b'.';
+        [*a, *b] = pair(fraction / 10_000);
+        [*c, *d] = pair(fraction / 100);
+        [*e, *f] = pair(fraction);
+        let places = text.len() - 7;
+        let start = text.get_mut(..places).map_or(places, |text| digits(text, whole));
+        Self { text, start }
     }
 
     /// The text.
     pub fn as_bytes(&self) -> &[u8] {
         self.text.get(self.start..).unwrap_or_default()
     }
+}
+
+/// Writes the digits of `value` to the end of `text`, which must have room for them; where they begin.
+fn digits(text: &mut [u8], mut value: u64) -> usize {
+    let mut start = text.len();
+    for place in text.iter_mut().rev() {
+        *place = digit(value);
+        start -= 1;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    start
+}
+
+/// The last two digits of `value`.
+fn pair(value: u64) -> [u8; 2] {
+    [digit(value / 10), digit(value)]
+}
+
+/// The last digit of `value`.
+fn digit(value: u64) -> u8 {
+    b'0' + (value % 10) as u8
 }
 
 #[cfg(test)]
@@ -78,6 +94,9 @@ mod tests {
     fn numbers_of_every_length() {
         assert_eq!(Decimal::new(0).as_bytes(), b"0");
         assert_eq!(Decimal::new(u64::MAX).as_bytes(), b"18446744073709551615");
+        assert_eq!(Decimal::new(60_205).as_bytes(), b"60205");
+        assert_eq!(Decimal::seconds(0).as_bytes(), b"0.000000");
+        assert_eq!(Decimal::seconds(987_654).as_bytes(), b"0.987654");
         assert_eq!(Decimal::seconds(1334).as_bytes(), b"0.001334");
         assert_eq!(Decimal::seconds(61_000_000).as_bytes(), b"61.000000");
         assert_eq!(Decimal::seconds(u64::MAX).as_bytes(), b"18446744073709.551615");

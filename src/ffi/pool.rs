@@ -6,6 +6,47 @@ use std::ptr::NonNull;
 
 use super::bindings as sys;
 
+/// A NUL-terminated text that lives as long as a pool. Its length is not known: it is for httpd to read.
+#[derive(Clone, Copy)]
+pub struct Text<'p> {
+    raw: NonNull<c_char>,
+    life: PhantomData<&'p CStr>,
+}
+
+impl Text<'_> {
+    pub(super) fn as_ptr(self) -> *const c_char {
+        self.raw.as_ptr()
+    }
+}
+
+impl<'p> From<&'p CStr> for Text<'p> {
+    fn from(text: &'p CStr) -> Self {
+        Self { raw: NonNull::from(text).cast(), life: PhantomData }
+    }
+}
+
+/// A copy in a pool of octets that hold many texts, most of them with a NUL behind them. See [`Pool::copy_all`].
+pub struct Copied<'p, 'o> {
+    pool: Pool<'p>,
+    original: &'o [u8],
+    copy: &'p [u8],
+}
+
+impl<'p> Copied<'p, '_> {
+    /// `text` for httpd: a place in the copy when it is a part of the original with a NUL behind it, else a copy of its
+    /// own.
+    #[inline]
+    pub fn text(&self, text: &[u8]) -> Text<'p> {
+        let start = text.as_ptr().addr().wrapping_sub(self.original.as_ptr().addr());
+        let here = self.copy.get(start..).unwrap_or_default();
+        match here.get(text.len()) {
+            // Terminated inside the copy.
+            Some(0) => Text { raw: NonNull::from(here).cast(), life: PhantomData },
+            _ => self.pool.text(text),
+        }
+    }
+}
+
 /// A borrowed pool.
 #[derive(Clone, Copy)]
 pub struct Pool<'p> {
@@ -32,19 +73,25 @@ impl<'p> Pool<'p> {
         unsafe { CStr::from_ptr(copy) }
     }
 
-    /// Two NUL-terminated copies in one allocation.
-    pub(super) fn copy_pair(self, first: &[u8], second: &[u8]) -> (*const c_char, *const c_char) {
-        // SAFETY: the pool is live; the sizes are those of slices, so they do not overflow.
-        let block = unsafe { sys::apr_palloc(self.raw(), first.len() + second.len() + 2) }.cast::<u8>();
-        // SAFETY: the block has room for both texts and their terminators.
-        unsafe {
-            std::ptr::copy_nonoverlapping(first.as_ptr(), block, first.len());
-            block.add(first.len()).write(0);
-            let next = block.add(first.len() + 1);
-            std::ptr::copy_nonoverlapping(second.as_ptr(), next, second.len());
-            next.add(second.len()).write(0);
-            (block.cast(), next.cast())
-        }
+    /// As [`Pool::copy`], for a text that only httpd reads.
+    pub fn text(self, bytes: &[u8]) -> Text<'p> {
+        // SAFETY: the pool is live; apr_pstrmemdup copies exactly `len` octets and adds a NUL; it never answers null.
+        let raw = unsafe {
+            NonNull::new_unchecked(sys::apr_pstrmemdup(self.raw(), bytes.as_ptr().cast(), bytes.len()))
+        };
+        Text { raw, life: PhantomData }
+    }
+
+    /// A copy of all texts in `original` at once; [`Copied::text`] finds each of them.
+    pub fn copy_all<'o>(self, original: &'o [u8]) -> Copied<'p, 'o> {
+        // SAFETY: the pool is live; the block has as many octets as the original, is filled before it is read, and is
+        // never written again.
+        let copy = unsafe {
+            let block = sys::apr_palloc(self.raw(), original.len()).cast::<u8>();
+            std::ptr::copy_nonoverlapping(original.as_ptr(), block, original.len());
+            std::slice::from_raw_parts(block, original.len())
+        };
+        Copied { pool: self, original, copy }
     }
 
     /// Moves a value without destructor into the pool.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::bindings as sys;
 use super::entry::{Module, Verdict};
-use super::pool::Pool;
+use super::pool::{Pool, Text};
 use super::server::Server;
 use super::table::{Table, bytes};
 
@@ -259,7 +259,7 @@ impl<'r> Request<'r> {
     }
 
     /// Sets a note for logging.
-    pub fn note(self, name: &'static CStr, value: &'r CStr) {
+    pub fn note(self, name: &'static CStr, value: impl Into<Text<'r>>) {
         // SAFETY: a table of the request.
         if let Some(notes) = unsafe { Table::new(self.get().notes) } {
             notes.set(name, value);

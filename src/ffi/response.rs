@@ -1,8 +1,10 @@
 //! The response of a request: its head, and the way of its body into httpd's filters.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
 
 use super::bindings as sys;
+use super::pool::Text;
 use super::request::Request;
 use super::table::Table;
 
@@ -101,7 +103,7 @@ impl<'r> Response<'r> {
     /// Sets a status line of its own: `404 No such thing`.
     pub fn set_status_line(&self, line: &[u8]) {
         // SAFETY: the copy lives as long as the request.
-        unsafe { (*self.request.raw()).status_line = self.request.pool().copy(line).as_ptr() };
+        unsafe { (*self.request.raw()).status_line = self.request.pool().text(line).as_ptr() };
     }
 
     /// httpd knows a phrase for `status`.
@@ -118,7 +120,7 @@ impl<'r> Response<'r> {
     }
 
     /// Sets the content type; filters by type see it.
-    pub fn set_content_type(&self, value: &'r CStr) {
+    pub fn set_content_type(&self, value: Text<'r>) {
         // SAFETY: live request; the text lives as long as the request.
         unsafe { sys::ap_set_content_type(self.request.raw(), value.as_ptr()) };
     }
@@ -131,8 +133,17 @@ impl<'r> Response<'r> {
         }
     }
 
+    /// As [`Response::set_content_length`], with the text of the same number at hand, so that it need not be written anew.
+    pub fn set_content_length_as(&self, length: u64, text: Text<'r>) {
+        // SAFETY: live request, single thread.
+        unsafe { (*self.request.raw()).clength = i64::try_from(length).unwrap_or(i64::MAX) };
+        if let Some(headers) = self.headers() {
+            headers.set(c"Content-Length", text);
+        }
+    }
+
     /// Sets `Last-Modified` from the text of a date.
-    pub fn set_last_modified(&self, value: &CStr) {
+    pub fn set_last_modified(&self, value: Text<'r>) {
         // SAFETY: live request and text.
         unsafe { sys::jk_last_modified(self.request.raw(), value.as_ptr()) };
     }
@@ -142,13 +153,13 @@ impl<'r> Response<'r> {
     /// The data is only used during the call.
     pub fn write(&mut self, data: &[&[u8]], then: Then) -> bool {
         let brigade = self.brigade();
-        let mut pieces = [sys::jk_piece { data: std::ptr::null(), len: 0 }; PIECES];
+        let mut pieces = [const { MaybeUninit::<sys::jk_piece>::uninit() }; PIECES];
         let mut batches = data.chunks(PIECES).peekable();
         loop {
             let batch = batches.next().unwrap_or_default();
             let last = batches.peek().is_none();
             for (piece, bytes) in pieces.iter_mut().zip(batch) {
-                *piece = sys::jk_piece { data: bytes.as_ptr().cast(), len: bytes.len() as _ };
+                piece.write(sys::jk_piece { data: bytes.as_ptr().cast(), len: bytes.len() as _ });
             }
             let then = match then {
                 _ if !last => sys::JK_THEN_MORE,
@@ -156,12 +167,12 @@ impl<'r> Response<'r> {
                 Then::Flush => sys::JK_THEN_FLUSH,
                 Then::End => sys::JK_THEN_END,
             };
-            // SAFETY: request and brigade are live; the first `batch.len()` pieces are valid during the call.
+            // SAFETY: request and brigade are live; the first `batch.len()` pieces are set and valid during the call.
             let gone = unsafe {
                 sys::jk_write(
                     self.request.raw(),
                     brigade,
-                    pieces.as_ptr(),
+                    pieces.as_ptr().cast(),
                     batch.len() as _,
                     c_int::try_from(then).unwrap_or(0),
                 )

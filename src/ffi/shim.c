@@ -202,7 +202,7 @@ void jk_name_file(request_rec *r)
         }
     }
     else {
-        r->filename = apr_pstrdup(r->pool, name);
+        r->filename = (char *)name; /* as mod_jk has it: nobody writes to it */
     }
 }
 
@@ -217,12 +217,18 @@ void jk_last_modified(request_rec *r, const char *value)
     }
 }
 
-/* What SetHandler says for the sections that match so far. */
-const char *jk_section_handler(const request_rec *r)
+/* What SetHandler says for the sections that match so far. httpd keeps every argument of SetHandler as an expression. */
+const char *jk_section_handler(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *error = NULL;
+    const char *name;
 
-    return core ? core->handler : NULL;
+    if (!core || !core->expr_handler) {
+        return core ? core->handler : NULL;
+    }
+    name = ap_expr_str_exec(r, core->expr_handler, &error);
+    return error ? NULL : name;
 }
 
 /* Puts the common CGI variables into the request's environment, once. */

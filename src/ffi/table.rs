@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::bindings as sys;
-use super::pool::Pool;
+use super::pool::Text;
 
 /// A borrowed table.
 #[derive(Clone, Copy)]
@@ -43,17 +43,17 @@ impl<'r> Table<'r> {
         unsafe { bytes(sys::apr_table_get(self.raw(), name.as_ptr())) }
     }
 
-    /// Sets `name`; both texts must live as long as the table.
-    pub fn set(self, name: &'static CStr, value: &'r CStr) {
+    /// Sets `name`; both texts live as long as the table.
+    pub fn set(self, name: &'static CStr, value: impl Into<Text<'r>>) {
+        let value = value.into();
         // SAFETY: table and texts are valid; the table keeps the pointers, which live as long as it does.
         unsafe { sys::apr_table_setn(self.raw(), name.as_ptr(), value.as_ptr()) };
     }
 
-    /// Adds a pair, copied into `pool`; pairs of the same name stay separate.
-    pub fn add(self, pool: Pool<'r>, name: &[u8], value: &[u8]) {
-        let (name, value) = pool.copy_pair(name, value);
-        // SAFETY: the copies live in the pool of the table's owner.
-        unsafe { sys::apr_table_addn(self.raw(), name, value) };
+    /// Adds a pair; pairs of the same name stay separate.
+    pub fn add(self, name: Text<'r>, value: Text<'r>) {
+        // SAFETY: table and texts are valid; the table keeps the pointers, which live as long as it does.
+        unsafe { sys::apr_table_addn(self.raw(), name.as_ptr(), value.as_ptr()) };
     }
 
     /// Removes all pairs of `name`.

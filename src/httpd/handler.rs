@@ -41,6 +41,10 @@ pub fn handle(request: Request<'_>) -> Verdict {
     if !request.handled_by(HANDLER) && !directory {
         return Verdict::Declined;
     }
+    if request.method() == b"CONNECT" {
+        // A tunnel is not a resource. Mapping leaves it alone, but the probe for an index file of `/` is a GET.
+        return Verdict::Status(405);
+    }
     if request.env(c"no-jk").is_some() {
         live.log.request(
             request,
@@ -56,7 +60,8 @@ pub fn handle(request: Request<'_>) -> Verdict {
     if request.is_proxied() {
         return Verdict::Status(500);
     }
-    if request.is_simple() {
+    // httpd marks sub-requests in the same way, to keep their headers out of the page.
+    if request.is_simple() && request.main().is_none() {
         return Verdict::Status(400);
     }
     match find(request, live) {
@@ -138,7 +143,9 @@ fn from_environment<'r>(
     if excluded {
         return Err(Verdict::Status(404));
     }
-    request.note(c"JK_WORKER_NAME", request.pool().copy(name));
+    if let Some(worker) = live.generation.worker(place) {
+        request.note(c"JK_WORKER_NAME", &*worker.c_name);
+    }
     Ok((place, Cow::Owned(extensions)))
 }
 
@@ -368,7 +375,7 @@ fn report(
 /// `JK_REQUEST_DURATION`: seconds, a dot, six digits.
 fn note_duration(request: Request<'_>, time: Duration) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    request.note(c"JK_REQUEST_DURATION", request.pool().copy(Decimal::seconds(micros).as_bytes()));
+    request.note(c"JK_REQUEST_DURATION", request.pool().text(Decimal::seconds(micros).as_bytes()));
 }
 
 fn lend() -> Buffers {

@@ -6,6 +6,7 @@ use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
+use crate::engine::headers::same;
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
 use crate::engine::text::Decimal;
@@ -24,6 +25,8 @@ pub struct HttpdHost<'r> {
     request: Request<'r>,
     live: &'r Live,
     head: RequestHead<'r>,
+    /// The client's port.
+    port: Option<Decimal>,
     reader: BodyReader<'r>,
     response: Response<'r>,
     /// Headers other modules had set before the response began.
@@ -97,12 +100,12 @@ impl<'r> HttpdHost<'r> {
             && variables.get(Indicator::Https).is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
         let mut head = RequestHead {
             method: request.method(),
-            protocol: request.protocol(),
+            protocol: outermost(request).protocol(),
             uri,
             query: request.query(),
             remote_addr: request.client_address(),
             remote_host: request.client_host(),
-            remote_port: None,
+            remote_port: None, // filled in by `head` unless a variable replaces it
             local_addr: request.local_address(),
             server_name: request.server_name(),
             server_port: request.server_port(),
@@ -122,13 +125,11 @@ impl<'r> HttpdHost<'r> {
             request.client_port()
         };
         variables.replace(&mut head);
-        if !variables.is_set(Indicator::RemotePort) {
-            head.remote_port = Some(request.pool().copy(Decimal::new(port.into()).as_bytes()).to_bytes());
-        }
         Self {
             request,
             live,
             head,
+            port: (!variables.is_set(Indicator::RemotePort)).then(|| Decimal::new(port.into())),
             reader: BodyReader::new(request),
             response: Response::new(request),
             others: None,
@@ -172,9 +173,19 @@ impl<'r> HttpdHost<'r> {
     }
 }
 
+/// The request of the client. httpd calls the protocol of a sub-request `INCLUDED`, which is none a backend knows.
+fn outermost(mut request: Request<'_>) -> Request<'_> {
+    while let Some(main) = request.main() {
+        request = main;
+    }
+    request
+}
+
 impl Source for HttpdHost<'_> {
+    #[inline]
     fn head(&self) -> RequestHead<'_> {
-        self.head
+        let port = self.port.as_ref().map(Decimal::as_bytes);
+        RequestHead { remote_port: port.or(self.head.remote_port), ..self.head }
     }
 
     fn each_header(&self, sink: &mut dyn FnMut(&[u8], &[u8])) {
@@ -228,30 +239,31 @@ impl Host for HttpdHost<'_> {
                 response.set_status(head.status);
                 match head.reason {
                     Some(reason) => response.set_status_line(&status_line(head.status, reason)),
-                    None if Response::has_standard_phrase(head.status) => {}
+                    None if head.status == 200 || Response::has_standard_phrase(head.status) => {}
                     None => response.set_status_line(&status_line(head.status, b"Unknown Reason")),
                 }
             }
         }
         let Some(headers) = response.headers() else { return };
-        let pool = self.request.pool();
+        // All names and values at once, instead of two small copies for each header.
+        let copied = self.request.pool().copy_all(head.fields.octets());
         for (name, value) in head.fields.clone() {
             match name.len() {
-                4 if name.eq_ignore_ascii_case(b"Date") => {}
-                6 if name.eq_ignore_ascii_case(b"Server") => {}
-                12 if name.eq_ignore_ascii_case(b"Content-Type") => {
-                    response.set_content_type(pool.copy(&content_type(value)));
+                4 if same(name, b"date") => {}
+                6 if same(name, b"server") => {}
+                12 if same(name, b"content-type") => {
+                    response.set_content_type(copied.text(&content_type(value)));
                 }
-                13 if name.eq_ignore_ascii_case(b"Last-Modified") => {
-                    response.set_last_modified(pool.copy(value))
-                }
-                14 if name.eq_ignore_ascii_case(b"Content-Length") => {
-                    if let Some(length) = head.content_length {
-                        response.set_content_length(length);
+                13 if same(name, b"last-modified") => response.set_last_modified(copied.text(value)),
+                14 if same(name, b"content-length") => match (head.content_length, value) {
+                    (Some(length), b"0" | [b'1'..=b'9', ..]) => {
+                        response.set_content_length_as(length, copied.text(value));
                     }
-                }
-                8 if name.eq_ignore_ascii_case(b"Location") => headers.set(c"Location", pool.copy(value)),
-                _ => headers.add(pool, name, value),
+                    (Some(length), _) => response.set_content_length(length), // with zeros in front
+                    (None, _) => {}
+                },
+                8 if same(name, b"location") => headers.set(c"Location", copied.text(value)),
+                _ => headers.add(copied.text(name), copied.text(value)),
             }
         }
     }
@@ -260,7 +272,7 @@ impl Host for HttpdHost<'_> {
         let Some(headers) = self.response.error_headers().filter(|_| head.status == 401) else { return };
         for (name, value) in head.fields.clone() {
             if name.eq_ignore_ascii_case(b"WWW-Authenticate") {
-                headers.add(self.request.pool(), name, value);
+                headers.add(self.request.pool().text(name), self.request.pool().text(value));
             }
         }
     }
@@ -300,11 +312,13 @@ fn status_line(status: u16, reason: &[u8]) -> Vec<u8> {
 
 /// The media type in lower case, its parameters as they are.
 fn content_type(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let end = memchr::memchr(b';', value).unwrap_or(value.len());
-    let Some(kind) = value.get(..end) else { return value.into() };
-    if !kind.iter().any(u8::is_ascii_uppercase) {
+    let Some(odd) = value.iter().position(|&octet| octet == b';' || octet.is_ascii_uppercase()) else {
+        return value.into();
+    };
+    if value.get(odd) == Some(&b';') {
         return value.into();
     }
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
     let mut text = value.to_vec();
     if let Some(kind) = text.get_mut(..end) {
         kind.make_ascii_lowercase();

@@ -65,7 +65,11 @@ pub fn translate_name(request: Request<'_>) -> Verdict {
     if !concerns(request) {
         return Verdict::Declined;
     }
-    map(request, live, true)
+    match map(request, live, true) {
+        // httpd has merged the `<Location>` sections before this hook and forgets them before the next one.
+        Verdict::Declined => by_section(request, live),
+        settled => settled,
+    }
 }
 
 /// The map_to_storage hook.
@@ -73,6 +77,10 @@ pub fn map_to_storage(request: Request<'_>) -> Verdict {
     let Some(live) = live(request) else { return Verdict::Declined };
     match request.slot::<Jk>() {
         Some(Slot { target: Target::Rule { .. }, .. }) => {}
+        // What is forwarded was made from the path that came, which has given way to its normal form.
+        Some(Slot { target: Target::Handler, uri, .. }) if *uri == request.uri_address() => {
+            return Verdict::Declined;
+        }
         _ if !concerns(request) => {
             if !request.is_proxied() {
                 static_files::strip_session(request, live);
@@ -150,6 +158,9 @@ fn map(request: Request<'_>, live: &Live, translating: bool) -> Verdict {
                 Verdict::Declined
             }
             Decision::BadRequest(reason) => refuse(request, live, uri, &reason),
+            Decision::Mapped { .. } if names_empty_host(request.unparsed_uri()) => {
+                refuse(request, live, uri, &"the request target is a URL without a host")
+            }
             Decision::Mapped { rule, normalised, forwarded } => {
                 let forwarded = keep(request, uri, forwarded);
                 if let Text::Made(path) = normalised {
@@ -165,6 +176,15 @@ fn map(request: Request<'_>, live: &Live, translating: bool) -> Verdict {
             }
         }
     })
+}
+
+/// `http:///path`, which RFC 9110 section 4.2.1 wants refused.
+fn names_empty_host(target: &[u8]) -> bool {
+    if matches!(target.first(), None | Some(b'/' | b'*')) {
+        return false;
+    }
+    let authority = memchr::memmem::find(target, b"://").and_then(|at| target.get(at + 3..));
+    authority.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b':' | b'?' | b'@')))
 }
 
 fn options(request: Request<'_>, live: &Live) -> Options {
@@ -194,7 +214,7 @@ fn accept<'r>(
     if let Target::Rule { worker: Some(worker), .. } = target
         && let Some(worker) = live.generation.worker(worker)
     {
-        request.note(c"JK_WORKER_NAME", &worker.c_name);
+        request.note(c"JK_WORKER_NAME", &*worker.c_name);
     }
     // mod_dir asks whether an index file would be answered. If it does not exist here, the directory itself is forwarded,
     // with the same worker and options: that makes DirectoryIndex index.jsp work with a Tomcat on another machine.
@@ -206,7 +226,7 @@ fn accept<'r>(
         if let Target::Rule { worker: Some(worker), .. } = target
             && let Some(worker) = live.generation.worker(worker)
         {
-            main.note(c"JK_WORKER_NAME", &worker.c_name);
+            main.note(c"JK_WORKER_NAME", &*worker.c_name);
         }
     }
 }
@@ -217,7 +237,8 @@ fn by_section(request: Request<'_>, live: &Live) -> Verdict {
     let (Some(uri), Some(handler)) = (request.uri(), request.section_handler()) else {
         return Verdict::Declined;
     };
-    if handler != HANDLER.to_bytes() || matches!(uri, b"" | b"*") {
+    // httpd lowers the name before it compares.
+    if !handler.eq_ignore_ascii_case(HANDLER.to_bytes()) || matches!(uri, b"" | b"*") {
         return Verdict::Declined;
     }
     with_scratch(|scratch| match unmapped(uri, request.unparsed_uri(), &options(request, live), scratch) {

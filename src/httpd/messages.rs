@@ -38,9 +38,6 @@ messages! {
     STARTED = "JK0005", "The module is ready; the line shows version, workers and rules.", "Nothing.";
     LOG_DEFAULT = "JK0006", "No JkLogFile is set, so logs/mod_jk.log below ServerRoot is used.",
         "Set JkLogFile to a file, a pipe, or error_log.";
-    UNKNOWN_TARGET = "JK0007",
-        "A mount names a worker that is not in worker.list; its requests are answered with 500.",
-        "Correct the name, or add the worker to worker.list.";
     UNRESOLVED = "JK0008", "The host name of a worker has no address at start; it is looked up again when it is needed.",
         "Check the name and the DNS; an address instead of a name does not depend on DNS.";
     MOUNTS_RELOADED = "JK0009", "The mount file has changed and its new rules are in force in this process.", "Nothing.";

@@ -51,9 +51,46 @@ pub struct Backend {
     /// One warning about surplus octets is enough.
     pub warned_surplus: AtomicBool,
     settings: Ajp13,
+    view: View,
     peer: Peer,
     options: SocketOptions,
     pool: Arc<Pool>,
+}
+
+/// The parts of a [`WorkerView`] that take some thought, worked out once.
+#[derive(Debug)]
+struct View {
+    reply: Option<Duration>,
+    /// `None`: httpd's `Timeout`.
+    send: Option<Duration>,
+    connect_ping: Option<Duration>,
+    prepost_ping: Option<Duration>,
+    policy: RetryPolicy,
+    abrupt_on_client_error: bool,
+}
+
+impl View {
+    fn new(settings: &Ajp13) -> Self {
+        let socket = settings.socket_timeout.limit();
+        let reply = match (settings.reply_timeout.limit(), socket) {
+            (Some(reply), Some(socket)) => Some(reply.min(socket)),
+            (reply, socket) => reply.or(socket),
+        };
+        let recovery = settings.recovery_options;
+        Self {
+            reply,
+            send: socket.or(reply),
+            connect_ping: settings.connect_timeout.limit(),
+            prepost_ping: settings.prepost_timeout.limit(),
+            policy: RetryPolicy {
+                explicit: settings.recovery_set,
+                not_after_request: recovery.never_after_sending(),
+                always_head: recovery.always_head(),
+                always_get: recovery.always_get(),
+            },
+            abrupt_on_client_error: recovery.close_on_client_error(),
+        }
+    }
 }
 
 impl Generation {
@@ -160,6 +197,7 @@ impl Backend {
                 PoolSize::Unlimited => None,
                 PoolSize::Limit(limit) => Some(limit),
             }),
+            view: View::new(settings),
             settings: settings.clone(),
         }
     }
@@ -171,13 +209,8 @@ impl Backend {
 
     /// What the engine needs to know. `patience`: httpd's `Timeout`, where the worker sets no limit of its own.
     pub fn view(&self, patience: Duration) -> WorkerView<'_> {
-        let settings = &self.settings;
-        let socket = settings.socket_timeout.limit();
-        let reply = match (settings.reply_timeout.limit(), socket) {
-            (Some(reply), Some(socket)) => Some(reply.min(socket)),
-            (reply, socket) => reply.or(socket),
-        };
-        let recovery = settings.recovery_options;
+        let (settings, view) = (&self.settings, &self.view);
+        let timing = Timing { reply: view.reply, send: view.send.unwrap_or(patience), client: patience };
         WorkerView {
             facts: WorkerFacts {
                 secret: (!settings.secret.is_none()).then(|| settings.secret.expose()),
@@ -187,24 +220,19 @@ impl Backend {
             max_packet: settings.max_packet_size,
             receive_limit: RECEIVE_LIMIT,
             manner: Manner {
-                timing: Timing { reply, send: socket.or(reply).unwrap_or(patience), client: patience },
+                timing,
                 fail_on: &settings.fail_on_status,
                 server_errors: None,
                 flush_packets: false,
                 flush_head: false,
             },
-            connect_ping: settings.connect_timeout.limit(),
-            prepost_ping: settings.prepost_timeout.limit(),
+            connect_ping: view.connect_ping,
+            prepost_ping: view.prepost_ping,
             attempts: settings.retries,
             pause: settings.retry_interval,
-            policy: RetryPolicy {
-                explicit: settings.recovery_set,
-                not_after_request: recovery.never_after_sending(),
-                always_head: recovery.always_head(),
-                always_get: recovery.always_get(),
-            },
+            policy: view.policy,
             reuse: true,
-            abrupt_on_client_error: recovery.close_on_client_error(),
+            abrupt_on_client_error: view.abrupt_on_client_error,
         }
     }
 

@@ -10,7 +10,7 @@ use super::codes;
 use super::malformed::Malformed;
 use super::reply;
 use super::wire::{self, FRAME, MAX_PACKET, MIN_PACKET};
-use crate::engine::exchange::{Event, Exchange, Fed, ROOM_BEFORE};
+use crate::engine::exchange::{Event, Exchange, Fed, ROOM_BEFORE, ResponseHead};
 use crate::engine::request::RequestBody;
 
 /// Flush packets tolerated before the response head; some containers left one over from an earlier response.
@@ -83,8 +83,17 @@ enum Step<'a> {
     Need(usize),
     /// So many octets are done with and say nothing to the caller.
     Skip(usize),
-    /// So many octets are done with.
-    Tell(usize, Event<'a>),
+    /// A whole Send Headers packet of so many octets is there. It is parsed where the event is made: a head is large, and
+    /// every step would carry room for it.
+    Head(usize),
+    /// So many octets are done with; among them this data.
+    Body(usize, &'a [u8]),
+    /// So many octets are done with: a flush.
+    Flush(usize),
+    /// So many octets are done with: the backend wants so many octets of request body, or its end.
+    Ask(usize, Option<usize>),
+    /// So many octets are done with: the end, and whether the connection may be used again.
+    Done(usize, bool),
 }
 
 /// The request body, as far as the backend has it.
@@ -167,7 +176,9 @@ impl Client {
         let Some(&kind) = input.get(FRAME) else { return Ok(Step::Need(FRAME + 1)) };
         match kind {
             codes::SEND_BODY_CHUNK => self.chunk(input, length),
-            codes::SEND_HEADERS => self.head(input, length),
+            codes::SEND_HEADERS if !matches!(self.phase, Phase::Wait) => Err(Malformed::SecondHead),
+            codes::SEND_HEADERS if input.len() < FRAME + length => Ok(Step::Need(FRAME + length)),
+            codes::SEND_HEADERS => Ok(Step::Head(FRAME + length)),
             codes::END_RESPONSE => self.end(input, length),
             codes::GET_BODY_CHUNK => self.ask(input, length),
             codes::CPONG_REPLY => Err(Malformed::UnexpectedPong),
@@ -175,19 +186,14 @@ impl Client {
         }
     }
 
-    fn head<'a>(&mut self, input: &'a [u8], length: usize) -> Result<Step<'a>, Malformed> {
-        if !matches!(self.phase, Phase::Wait) {
-            return Err(Malformed::SecondHead);
-        }
-        let Some(payload) = input.get(FRAME + 1..FRAME + length) else {
-            return Ok(Step::Need(FRAME + length));
-        };
-        let reply = reply::parse(payload)?;
+    /// Parses the Send Headers packet of `length` octets at the front of `input`.
+    fn head<'a>(&mut self, input: &'a [u8], length: usize) -> Result<ResponseHead<'a>, Malformed> {
+        let reply = reply::parse(input.get(FRAME + 1..length).unwrap_or_default())?;
         let discard = self.bodiless_request || matches!(reply.head.status, 204 | 205 | 304);
         let announced = if discard { None } else { reply.head.content_length };
         self.phase = Phase::Body { announced, received: 0, discard };
         self.surplus = reply.surplus;
-        Ok(Step::Tell(FRAME + length, Event::Head(reply.head)))
+        Ok(reply.head)
     }
 
     fn chunk<'a>(&mut self, input: &'a [u8], payload: usize) -> Result<Step<'a>, Malformed> {
@@ -229,7 +235,7 @@ impl Client {
             left => Part::Data { left, padding },
         };
         let flush = size == 0 && matches!(self.phase, Phase::Body { .. });
-        Ok(if flush { Step::Tell(taken, Event::Flush) } else { Step::Skip(taken) })
+        Ok(if flush { Step::Flush(taken) } else { Step::Skip(taken) })
     }
 
     fn end<'a>(&mut self, input: &'a [u8], length: usize) -> Result<Step<'a>, Malformed> {
@@ -250,7 +256,7 @@ impl Client {
             false
         };
         self.phase = Phase::Over { reusable };
-        Ok(Step::Tell(taken.min(input.len()), Event::Done { reusable }))
+        Ok(Step::Done(taken.min(input.len()), reusable))
     }
 
     fn ask<'a>(&mut self, input: &'a [u8], length: usize) -> Result<Step<'a>, Malformed> {
@@ -261,8 +267,8 @@ impl Client {
             return Ok(Step::Need(FRAME + 3));
         };
         let requested = usize::from(u16::from_be_bytes([high, low]));
-        let event = self.upload.ask(requested, self.limits.max_packet - BODY_FRAME)?;
-        Ok(Step::Tell(FRAME + 3, event))
+        let wanted = self.upload.ask(requested, self.limits.max_packet - BODY_FRAME)?;
+        Ok(Step::Ask(FRAME + 3, wanted))
     }
 
     /// Body data at the front of `input`, which is not empty; with its padding octet, when that is there.
@@ -280,9 +286,19 @@ impl Client {
             (left, padding) => Part::Data { left, padding },
         };
         match self.phase {
-            Phase::Body { discard: false, .. } => Step::Tell(taken, Event::Body(data)),
+            Phase::Body { discard: false, .. } => Step::Body(taken, data),
             _ => Step::Skip(taken),
         }
+    }
+}
+
+impl Client {
+    /// Notes that something up to `consumed` is told to the caller.
+    #[inline]
+    fn told(&mut self, consumed: usize) -> usize {
+        self.inside = self.part != Part::Frame;
+        self.packets += u64::from(!self.inside);
+        consumed
     }
 }
 
@@ -315,10 +331,26 @@ impl Exchange for Client {
                     self.inside = !rest.is_empty() || self.part != Part::Frame;
                     return Ok(Fed { consumed, event: Event::More { need } });
                 }
-                Step::Tell(taken, event) => {
-                    self.inside = self.part != Part::Frame;
-                    self.packets += u64::from(!self.inside);
-                    return Ok(Fed { consumed: consumed + taken, event });
+                Step::Body(taken, data) => {
+                    let consumed = self.told(consumed + taken);
+                    return Ok(Fed { consumed, event: Event::Body(data) });
+                }
+                Step::Head(taken) => {
+                    let head = self.head(rest, taken)?;
+                    let consumed = self.told(consumed + taken);
+                    return Ok(Fed { consumed, event: Event::Head(head) });
+                }
+                Step::Flush(taken) => {
+                    let consumed = self.told(consumed + taken);
+                    return Ok(Fed { consumed, event: Event::Flush });
+                }
+                Step::Ask(taken, wanted) => {
+                    let event = wanted.map_or(Event::WantEnd, |max| Event::WantBody { max });
+                    return Ok(Fed { consumed: self.told(consumed + taken), event });
+                }
+                Step::Done(taken, reusable) => {
+                    let consumed = self.told(consumed + taken);
+                    return Ok(Fed { consumed, event: Event::Done { reusable } });
                 }
             }
         }
@@ -376,7 +408,8 @@ impl Exchange for Client {
 }
 
 impl Upload {
-    fn ask<'a>(&mut self, requested: usize, room: usize) -> Result<Event<'a>, Malformed> {
+    /// Takes note of a question; answers how much to send, `None` for the end.
+    fn ask(&mut self, requested: usize, room: usize) -> Result<Option<usize>, Malformed> {
         if requested == 0 {
             // An empty answer would mean the end of the body.
             return Err(Malformed::AskForNothing);
@@ -390,13 +423,13 @@ impl Upload {
         }
         self.asked = Some(max);
         if max > 0 {
-            return Ok(Event::WantBody { max });
+            return Ok(Some(max));
         }
         self.empty_answers += 1;
         if self.empty_answers > MAX_EMPTY_ANSWERS {
             return Err(Malformed::AskedTooOften);
         }
-        Ok(Event::WantEnd)
+        Ok(None)
     }
 
     /// Most octets of the packet that is due now.

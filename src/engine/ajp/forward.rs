@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::codes::{self, attribute};
 use super::wire::Writer;
-use crate::engine::headers::{self, Listed, same};
+use crate::engine::headers::{self, Glance, Listed, same};
 use crate::engine::request::{Request, RequestBody, RequestHead, Tls, WorkerFacts};
 
 /// Longest method name; the longest registered one has 16 octets.
@@ -267,6 +267,34 @@ fn framing(writer: &mut Writer<'_>, body: RequestBody) {
     }
 }
 
+/// Names that have a code, and those that are not copied.
+static SPECIAL: Glance = Glance::of(&[
+    b"accept",
+    b"accept-charset",
+    b"accept-encoding",
+    b"accept-language",
+    b"authorization",
+    b"connection",
+    b"content-type",
+    b"content-length",
+    b"cookie",
+    b"cookie2",
+    b"host",
+    b"pragma",
+    b"referer",
+    b"user-agent",
+    b"te",
+    b"proxy",
+    b"expect",
+    b"trailer",
+    b"upgrade",
+    b"keep-alive",
+    b"http2-settings",
+    b"proxy-connection",
+    b"transfer-encoding",
+    b"proxy-authorization",
+]);
+
 /// What the first pass over the headers found.
 struct Counted {
     headers: usize,
@@ -294,13 +322,15 @@ impl<'w, 'p> HeaderList<'w, 'p> {
             self.fail(EncodeError::BadHeaderValue);
             return;
         }
-        let code = codes::request_header(name);
+        // Names that are neither coded nor dropped are the most; one look tells.
+        let special = SPECIAL.may_hold(name);
+        let code = if special { codes::request_header(name) } else { None };
         match code {
             Some(codes::REQUEST_CONTENT_LENGTH) => return self.content_length(value),
             Some(codes::REQUEST_CONNECTION) => return self.connection(value),
             Some(codes::REQUEST_HOST) => self.hosts = self.hosts.saturating_add(1),
             Some(_) => {}
-            None if headers::is_request_hop(name) => return self.hop(name, value),
+            None if special && headers::is_request_hop(name) => return self.hop(name, value),
             None if name.len() > MAX_HEADER_NAME || !headers::is_token(name) => {
                 return self.fail(EncodeError::BadHeaderName);
             }

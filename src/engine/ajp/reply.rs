@@ -8,7 +8,7 @@ use super::codes;
 use super::malformed::{Field, Malformed};
 use super::wire::{Reader, StringFault};
 use crate::engine::exchange::{Fields, ResponseHead};
-use crate::engine::headers;
+use crate::engine::headers::{self, Glance};
 
 /// Longest reason phrase that is passed on; phrases are a few words, and longer ones only bloat the status line.
 const MAX_REASON: usize = 256;
@@ -33,20 +33,52 @@ pub struct Reply<'a> {
 pub struct Pairs<'a> {
     rest: Reader<'a>,
     left: u16,
+    /// Bit by bit from the lowest: the next headers that have to be looked at. The others go to the client as they are.
+    look: u64,
     listed: Listed<'a>,
+}
+
+/// Headers that need a look whatever their value is.
+static SPECIAL: Glance = Glance::of(&[
+    b"content-length",
+    b"connection",
+    b"keep-alive",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+    b"http2-settings",
+    b"proxy-connection",
+    b"proxy-authenticate",
+]);
+
+impl<'a> Pairs<'a> {
+    /// The octets that hold all names and values still to come, except the names of coded headers. Each name or value is
+    /// followed by a NUL, unless blanks behind it were trimmed.
+    pub fn octets(&self) -> &'a [u8] {
+        self.rest.rest()
+    }
 }
 
 impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         while self.left > 0 {
             self.left -= 1;
+            let look = self.look & 1 != 0;
+            // Beyond the headers that have a bit each has to be looked at.
+            self.look = self.look >> 1 | 1 << 63;
             let (name, coded) = match self.rest.integer()?.to_be_bytes() {
                 [codes::CODED, code] => (codes::response_header(code)?, true),
-                length => (self.rest.string_of(u16::from_be_bytes(length)).ok()?, false),
+                length => (self.rest.known_string_of(u16::from_be_bytes(length))?, false),
             };
-            let value = self.rest.string().ok()??;
+            let length = self.rest.integer()?;
+            let value = self.rest.known_string_of(length)?;
+            if !look {
+                return Some((name, value));
+            }
             // No coded name is a hop-by-hop one.
             if (!coded && headers::is_response_hop(name)) || self.listed.contains(name) {
                 continue;
@@ -99,9 +131,15 @@ pub fn parse(payload: &[u8]) -> Result<Reply<'_>, Malformed> {
     let first = reader.clone();
     let mut content_length = None;
     let mut listed = Listed::default();
+    let mut look = 0;
+    let mut bit = 1u64;
     for _ in 0..count {
         let name = read_name(&mut reader)?;
         let value = read_value(&mut reader)?;
+        if name != Name::Plain || has_blanks_around(value) {
+            look |= bit;
+        }
+        bit <<= 1; // nothing after 64 headers
         match name {
             Name::ContentLength => {
                 let length = parse_length(headers::trim(value)).ok_or(Malformed::ContentLength)?;
@@ -110,10 +148,13 @@ pub fn parse(payload: &[u8]) -> Result<Reply<'_>, Malformed> {
                 }
             }
             Name::Connection => listed.add(headers::trim(value))?,
-            Name::Other => {}
+            Name::Special | Name::Plain => {}
         }
     }
-    let fields = Fields::Ajp(Pairs { rest: first, left: count, listed });
+    if listed.used > 0 {
+        look = u64::MAX;
+    }
+    let fields = Fields::Ajp(Pairs { rest: first, left: count, look, listed });
     Ok(Reply {
         head: ResponseHead {
             status,
@@ -125,10 +166,14 @@ pub fn parse(payload: &[u8]) -> Result<Reply<'_>, Malformed> {
     })
 }
 
+#[derive(PartialEq, Eq)]
 enum Name {
     ContentLength,
     Connection,
-    Other,
+    /// Perhaps a hop-by-hop header.
+    Special,
+    /// Goes to the client, unless a Connection header names it.
+    Plain,
 }
 
 #[inline]
@@ -137,21 +182,31 @@ fn read_name(reader: &mut Reader<'_>) -> Result<Name, Malformed> {
     match lead.to_be_bytes() {
         [codes::CODED, codes::RESPONSE_CONTENT_LENGTH] => return Ok(Name::ContentLength),
         [codes::CODED, code] => {
-            return codes::response_header(code).map(|_| Name::Other).ok_or(Malformed::HeaderCode(lead));
+            return codes::response_header(code).map(|_| Name::Plain).ok_or(Malformed::HeaderCode(lead));
         }
         [0xff, 0xff] => return Err(Malformed::NullName),
         [0, 0] => return Err(Malformed::EmptyName),
         _ => {}
     }
     let name = reader.string_of(lead).map_err(|fault| malformed_string(fault, Field::HeaderName))?;
-    if let Some(octet) = name.iter().copied().find(|&octet| !headers::is_token_octet(octet)) {
-        return Err(Malformed::NameOctet(octet));
+    if !headers::is_token(name) {
+        let bad = name.iter().copied().find(|&octet| !headers::is_token_octet(octet));
+        return Err(Malformed::NameOctet(bad.unwrap_or_default()));
+    }
+    if !SPECIAL.may_hold(name) {
+        return Ok(Name::Plain);
     }
     Ok(match name.len() {
         14 if headers::same(name, b"content-length") => Name::ContentLength,
         10 if headers::same(name, b"connection") => Name::Connection,
-        _ => Name::Other,
+        _ => Name::Special,
     })
+}
+
+/// Of a clean value: blanks and tabs are its only octets up to 0x20.
+#[inline]
+fn has_blanks_around(value: &[u8]) -> bool {
+    matches!((value.first(), value.last()), (Some(..=b' '), _) | (_, Some(..=b' ')))
 }
 
 #[inline]
@@ -233,6 +288,22 @@ mod tests {
             ],
         );
         assert_eq!(names(&sent), ["X-B", "Content-Type"]);
+    }
+
+    #[test]
+    fn headers_are_looked_at_however_many_there_are() {
+        let many: Vec<(&[u8], &[u8])> = (0..70)
+            .flat_map(|_| [(&b"X-A"[..], &b" 1"[..]), (b"Upgrade", b"x"), (b"X-B", b"2\t"), (b"X-C", b"3")])
+            .collect();
+        let sent = payload(200, b"", &many);
+        let pairs: Vec<_> = parse(&sent).unwrap().head.fields.collect();
+        let three: [(&[u8], &[u8]); 3] = [(b"X-A", b"1"), (b"X-B", b"2"), (b"X-C", b"3")];
+        assert_eq!(pairs, three.repeat(70));
+        // A Connection header behind 64 others still counts for the first one.
+        let mut late: Vec<(&[u8], &[u8])> = vec![(b"X-A", b"1"); 70];
+        late.push((b"Connection", b"x-a"));
+        late.push((b"X-B", b"2"));
+        assert_eq!(names(&payload(200, b"", &late)), ["X-B"]);
     }
 
     #[test]

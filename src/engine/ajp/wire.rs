@@ -84,6 +84,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// As [`Reader::string_of`] for a string that was read before: its terminator is known to be there.
+    #[inline]
+    pub(super) fn known_string_of(&mut self, length: u16) -> Option<&'a [u8]> {
+        let (text, rest) = self.rest.split_at_checked(usize::from(length) + 1)?;
+        self.rest = rest;
+        text.get(..usize::from(length))
+    }
+
     /// Nothing is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -16,6 +16,8 @@ pub struct Buffers {
     pub body: Vec<u8>,
     /// What the backend sent and nobody has used yet.
     pub input: Input,
+    /// Pieces of response body that are held back: from and to, positions of `input`.
+    pub held: Vec<(usize, usize)>,
 }
 
 impl Buffers {

@@ -13,13 +13,15 @@ use std::time::Duration;
 use super::buffers::Buffers;
 use super::host::{BodyRead, Host, Then};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
-use crate::engine::exchange::{Event, Exchange, Link, LinkError, ROOM_BEFORE, Received};
+use crate::engine::exchange::{Event, Exchange, Fed, Link, LinkError, ROOM_BEFORE, Received};
 use crate::engine::units::Tick;
 
 /// Body octets held back before the response starts; mod_jk's response buffer has the same size.
 pub const HOLD: usize = 8192;
 /// Pieces of body passed on in one go.
 const PIECES: usize = 32;
+/// Pieces that most writes have at most.
+const FEW: usize = 8;
 
 /// Limits that hold while the exchange runs.
 #[derive(Debug, Clone, Copy)]
@@ -91,8 +93,6 @@ pub struct Pump<'b, X> {
     first_body: bool,
     body_spent: bool,
     send_failed: Option<LinkError>,
-    held: [(usize, usize); PIECES],
-    held_count: usize,
     held_bytes: usize,
     head_seen: bool,
     delivered: bool,
@@ -106,6 +106,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
     /// of the one an earlier attempt has read into `buffers.body`.
     pub fn new(mut exchange: X, buffers: &'b mut Buffers, kept: Option<usize>) -> Self {
         buffers.input.clear();
+        buffers.held.clear();
         let packet = match kept {
             Some(len) => exchange.frame_body(&mut buffers.body, len),
             None => 0..0,
@@ -120,8 +121,6 @@ impl<'b, X: Exchange> Pump<'b, X> {
             first_body: kept.is_some(),
             body_spent: false,
             send_failed: None,
-            held: [(0, 0); PIECES],
-            held_count: 0,
             held_bytes: 0,
             head_seen: false,
             delivered: false,
@@ -277,60 +276,57 @@ impl<'b, X: Exchange> Pump<'b, X> {
         loop {
             let input = self.buffers.input.filled();
             let base = input.as_ptr() as usize;
-            let fed = match self.exchange.feed(input) {
-                Ok(fed) => fed,
+            // Taken apart where it is made: an event has room for a whole head and is dear to move.
+            match self.exchange.feed(input) {
                 Err(malformed) => return Err(self.failure(Cause::Protocol(malformed))),
-            };
-            let consumed = fed.consumed;
-            match fed.event {
-                Event::More { need } => {
+                Ok(Fed { consumed, event: Event::More { need } }) => {
                     self.buffers.input.consume(consumed);
                     if self.held_bytes > 0 && (self.delivered || self.held_bytes >= HOLD) {
                         self.deliver(host, Then::More)?;
                     }
-                    let keep = if self.held_count > 0 { self.held[0].0 } else { usize::MAX };
-                    let moved = self.buffers.input.make_room(keep, need);
-                    for piece in self.held.iter_mut().take(self.held_count) {
+                    let Buffers { input, held, .. } = &mut *self.buffers;
+                    let moved = input.make_room(held.first().map_or(usize::MAX, |piece| piece.0), need);
+                    for piece in held {
                         *piece = (piece.0.saturating_sub(moved), piece.1.saturating_sub(moved));
                     }
                     return Ok(None);
                 }
-                Event::Head(head) => {
+                Ok(Fed { consumed, event: Event::Head(ref head) }) => {
                     let status = head.status;
                     if manner.fail_on.iter().any(|code| code.unsigned_abs() == u32::from(status)) {
                         return Err(self.failure(Cause::FailStatus(status)));
                     }
                     self.head_seen = true;
                     if manner.server_errors.is_some_and(|from| status >= from) {
-                        host.replace_response(&head);
+                        host.replace_response(head);
                         self.replaced = Some(status);
                     } else {
-                        host.start_response(&head);
+                        host.start_response(head);
                     }
                     self.buffers.input.consume(consumed);
                     if manner.flush_head {
                         self.deliver(host, Then::Flush)?;
                     }
                 }
-                Event::Body(data) => {
+                Ok(Fed { consumed, event: Event::Body(data) }) => {
                     let from = self.buffers.input.position() + (data.as_ptr() as usize - base);
                     let piece = (from, from + data.len());
                     self.buffers.input.consume(consumed);
                     self.hold(host, piece, manner.flush_packets)?;
                 }
-                Event::Flush => {
+                Ok(Fed { consumed, event: Event::Flush }) => {
                     self.buffers.input.consume(consumed);
                     self.deliver(host, Then::Flush)?;
                 }
-                Event::WantBody { max } => {
+                Ok(Fed { consumed, event: Event::WantBody { max } }) => {
                     self.buffers.input.consume(consumed);
                     self.wanted = Some(max);
                 }
-                Event::WantEnd => {
+                Ok(Fed { consumed, event: Event::WantEnd }) => {
                     self.buffers.input.consume(consumed);
                     self.end_wanted = true;
                 }
-                Event::Done { reusable } => {
+                Ok(Fed { consumed, event: Event::Done { reusable } }) => {
                     self.buffers.input.consume(consumed);
                     let clean = reusable && self.buffers.input.filled().is_empty();
                     self.deliver(host, Then::End)?;
@@ -342,14 +338,11 @@ impl<'b, X: Exchange> Pump<'b, X> {
 
     /// Keeps a piece of body for the next write.
     fn hold<H: Host>(&mut self, host: &mut H, piece: (usize, usize), flush: bool) -> Result<(), Failure> {
-        if let Some(slot) = self.held.get_mut(self.held_count) {
-            *slot = piece;
-            self.held_count += 1;
-            self.held_bytes += piece.1 - piece.0;
-        }
+        self.buffers.held.push(piece);
+        self.held_bytes += piece.1 - piece.0;
         if flush {
             self.deliver(host, Then::Flush)
-        } else if self.held_count == PIECES {
+        } else if self.buffers.held.len() >= PIECES {
             self.deliver(host, Then::More)
         } else {
             Ok(())
@@ -360,20 +353,31 @@ impl<'b, X: Exchange> Pump<'b, X> {
     fn deliver<H: Host>(&mut self, host: &mut H, then: Then) -> Result<(), Failure> {
         if self.replaced.is_some() {
             // Read to its end all the same, so that the connection can be used again.
-            self.held_count = 0;
+            self.buffers.held.clear();
             self.held_bytes = 0;
             return Ok(());
         }
-        let mut pieces: [&[u8]; PIECES] = [&[]; PIECES];
-        for (slot, piece) in pieces.iter_mut().zip(self.held.iter().take(self.held_count)) {
-            *slot = self.buffers.input.at(piece.0, piece.1);
-        }
-        let result = host.write(pieces.get(..self.held_count).unwrap_or_default(), then);
+        let result = if self.buffers.held.len() <= FEW {
+            self.write::<H, FEW>(host, then)
+        } else {
+            self.write::<H, PIECES>(host, then)
+        };
         self.traffic.body += self.held_bytes as u64;
-        self.held_count = 0;
+        self.buffers.held.clear();
         self.held_bytes = 0;
         self.delivered = true;
         result.map_err(|fault| self.failure(Cause::Client(fault)))
+    }
+
+    /// Passes up to `N` held pieces to the client.
+    #[inline]
+    fn write<H: Host, const N: usize>(&self, host: &mut H, then: Then) -> Result<(), ClientFault> {
+        let Buffers { input, held, .. } = &*self.buffers;
+        let mut pieces: [&[u8]; N] = [&[]; N];
+        for (slot, piece) in pieces.iter_mut().zip(held) {
+            *slot = input.at(piece.0, piece.1);
+        }
+        host.write(pieces.get(..held.len()).unwrap_or_default(), then)
     }
 
     /// Reads from the backend; false when nothing is there and `block` is not set.

@@ -1,0 +1,103 @@
+//! mod_jk_rs next to mod_jk, mod_proxy_ajp and httpd's own files, on one machine and in one run (`make bench`).
+//!
+//! Each figure of a peer is taken in the same run as ours: CPU in interleaved rounds, with the ratio to mod_jk made inside
+//! each round and the median of those reported; instructions and system calls as the difference of two runs of different
+//! length, so that starting and stopping cancel out. All servers have the same configuration but for the module: event MPM,
+//! one child, no access log, log level warn. The backend is the example `ajp_backend`.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `BENCH_ONLY` | sections, separated by commas: `cpu`, `calls`, `instructions`, `memory`; or `profile` (which functions) |
+//! | `BENCH_ROUNDS` | rounds of the CPU section (7) |
+//! | `BENCH_QUICK=1` | few and short rounds: to see that all is well, not to report |
+//! | `BENCH_PROFILE` | the work to profile: `1k` (default), `64k` or `headers` |
+//!
+//! `docs/benchmarks.md` is rewritten by a complete run only: all sections, not quick.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench"
+)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod callgrind;
+mod calls;
+mod cpu;
+mod instructions;
+mod load;
+mod memory;
+mod proc;
+mod profile;
+mod report;
+mod server;
+mod traced;
+
+use report::Section;
+use server::Kind;
+
+/// How much is measured.
+struct Plan {
+    only: Option<String>,
+    rounds: usize,
+    quick: bool,
+}
+
+impl Plan {
+    fn from_environment() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let quick = variable("BENCH_QUICK").is_some_and(|value| value != "0");
+        let rounds = variable("BENCH_ROUNDS").map(|text| text.parse().expect("BENCH_ROUNDS is a number"));
+        Self {
+            only: variable("BENCH_ONLY"),
+            rounds: rounds.unwrap_or(if quick { 3 } else { 7 }).max(1),
+            quick,
+        }
+    }
+
+    fn wants(&self, section: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only.split(',').any(|name| name.trim() == section))
+    }
+}
+
+/// Measures one section.
+type Run = fn(&Plan) -> Section;
+
+fn main() {
+    let plan = Plan::from_environment();
+    if plan.only.as_deref() == Some("profile") {
+        for kind in [Kind::Rust, Kind::ModJk] {
+            profile::run(kind);
+        }
+        return;
+    }
+    let started = std::time::Instant::now();
+    let facts = report::facts(&plan);
+    println!("{facts}");
+    let runs: [(&str, Run); 4] = [
+        ("instructions", instructions::run),
+        ("calls", calls::run),
+        ("cpu", cpu::run),
+        ("memory", memory::run),
+    ];
+    let mut sections = Vec::new();
+    for (name, run) in runs {
+        if plan.wants(name) {
+            let section = run(&plan);
+            println!("{}", section.table());
+            sections.push(section);
+        }
+    }
+    let goals = report::goals(&sections);
+    println!("{goals}");
+    eprintln!("measured in {} s", started.elapsed().as_secs());
+    if plan.quick || plan.only.is_some() {
+        eprintln!("docs/benchmarks.md is left alone: only a complete run rewrites it");
+    } else {
+        report::rewrite(&facts, &sections, &goals);
+    }
+}

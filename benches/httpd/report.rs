@@ -1,0 +1,168 @@
+//! Tables on standard output and in `docs/benchmarks.md`, the bad figures as well as the good ones.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::Plan;
+use crate::server::{self, Kind};
+
+/// One line of a table.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// By column, see [`Kind::column`].
+    pub(crate) values: [Option<f64>; 4],
+    /// mod_jk_rs to mod_jk; made from the values when not set.
+    pub(crate) ratio: Option<f64>,
+    /// Lowest and highest ratio of all rounds.
+    pub(crate) spread: Option<(f64, f64)>,
+    pub(crate) more_is_better: bool,
+}
+
+impl Row {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), values: [None; 4], ratio: None, spread: None, more_is_better: false }
+    }
+}
+
+/// What was meant to be reached, and what was.
+pub(crate) struct Goal {
+    what: String,
+    measured: f64,
+    reach: f64,
+    decimals: usize,
+}
+
+impl Goal {
+    pub(crate) fn at_most(what: impl Into<String>, measured: f64, reach: f64, decimals: usize) -> Self {
+        Self { what: what.into(), measured, reach, decimals }
+    }
+}
+
+/// A table and its goals.
+pub(crate) struct Section {
+    title: &'static str,
+    intro: &'static str,
+    pub(crate) decimals: usize,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) goals: Vec<Goal>,
+}
+
+impl Section {
+    pub(crate) fn new(title: &'static str, intro: &'static str) -> Self {
+        Self { title, intro, decimals: 0, rows: Vec::new(), goals: Vec::new() }
+    }
+
+    /// Adds a row, and shows it at once: a run takes minutes.
+    pub(crate) fn push(&mut self, row: Row) {
+        if !self.title.is_empty() {
+            eprintln!("{}", self.line(&row));
+        }
+        self.rows.push(row);
+    }
+
+    /// The table in Markdown.
+    pub(crate) fn table(&self) -> String {
+        let mut text = format!("\n### {}\n\n{}\n\n", self.title, self.intro);
+        text += "| work |";
+        for kind in Kind::ALL {
+            write!(text, " {} |", kind.name()).unwrap();
+        }
+        text += " mod_jk_rs / mod_jk |\n|---|---|---|---|---|---|\n";
+        for row in &self.rows {
+            text += &self.line(row);
+            text.push('\n');
+        }
+        text
+    }
+
+    fn line(&self, row: &Row) -> String {
+        let mut text = format!("| {} |", row.name);
+        for value in row.values {
+            let value = value.map_or_else(String::new, |value| number(value, self.decimals));
+            write!(text, " {value} |").unwrap();
+        }
+        let of = |kind: Kind| row.values[kind.column()];
+        let ratio = row.ratio.or_else(|| Some(of(Kind::Rust)? / of(Kind::ModJk)?));
+        let mut last = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        if let Some((low, high)) = row.spread {
+            write!(last, " ({low:.2} to {high:.2})").unwrap();
+        }
+        if row.more_is_better && ratio.is_some() {
+            last += ", more is better";
+        }
+        write!(text, " {last} |").unwrap();
+        text
+    }
+}
+
+/// Digits in groups of three.
+fn number(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        let left = whole.len() - index;
+        if index > 0 && left % 3 == 0 && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+/// The table of goals.
+pub(crate) fn goals(sections: &[Section]) -> String {
+    let mut text =
+        String::from("\n### Aims\n\n| aim for mod_jk_rs | at most | measured | |\n|---|---|---|---|\n");
+    for goal in sections.iter().flat_map(|section| &section.goals) {
+        let verdict = if goal.measured <= goal.reach { "met" } else { "**missed**" };
+        let (reach, measured) = (number(goal.reach, goal.decimals), number(goal.measured, goal.decimals));
+        writeln!(text, "| {} | {reach} | {measured} | {verdict} |", goal.what).unwrap();
+    }
+    text
+}
+
+/// First line of what a command prints.
+fn first_line(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// Date, machine and versions.
+pub(crate) fn facts(plan: &Plan) -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let httpd = first_line(&server::program().display().to_string(), &["-v"]);
+    let mod_jk = first_line("dpkg-query", &["-W", "-f=${Version}", "libapache2-mod-jk"]);
+    let load = read("/proc/loadavg");
+    format!(
+        "- date: {}; commit {}\n- {}; mod_jk: {}; {}\n- kernel {}; {cores} x {}; load average at the start {}\n\
+         - {} rounds{}; event MPM, one child; clients, backend and httpd share the machine",
+        first_line("date", &["-u", "+%Y-%m-%d"]),
+        first_line("git", &["describe", "--always", "--dirty"]),
+        httpd.replace("Server version: ", ""),
+        if mod_jk.is_empty() { "version unknown" } else { &mod_jk },
+        first_line("rustc", &["--version"]),
+        read("/proc/sys/kernel/osrelease").trim(),
+        model.map_or("unknown CPU", |(_, model)| model.trim()),
+        load.split(' ').next().unwrap_or_default(),
+        plan.rounds,
+        if plan.quick { " (quick: figures are rough)" } else { "" },
+    )
+}
+
+/// Replaces what stands between the markers of `docs/benchmarks.md`.
+pub(crate) fn rewrite(facts: &str, sections: &[Section], goals: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks.md");
+    let old = std::fs::read_to_string(&path).expect("docs/benchmarks.md");
+    let (before, rest) = old.split_once("<!-- benchmarks: results -->").expect("the marker of the results");
+    let (_, after) = rest.split_once("<!-- end -->").expect("the end marker");
+    let tables: String = sections.iter().map(Section::table).collect();
+    let new = format!("{before}<!-- benchmarks: results -->\n{facts}\n{goals}{tables}<!-- end -->{after}");
+    std::fs::write(&path, new).expect("docs/benchmarks.md");
+    eprintln!("rewrote {}", path.display());
+}

@@ -1,0 +1,266 @@
+//! The servers that are compared: the same httpd four times, and the backend behind three of them.
+//!
+//! Every rule of a mapping is `/rNNNNN/*`; requests go to the rule in the middle, so that no way of sorting them helps.
+
+use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::support::tempdir::TempDir;
+use crate::support::{self, httpd, ports, process};
+
+/// What answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// httpd itself, from a file of the same size.
+    Static,
+    /// The original.
+    ModJk,
+    /// httpd's own AJP proxy.
+    ProxyAjp,
+    /// This project.
+    Rust,
+}
+
+impl Kind {
+    /// All, in the order of the tables.
+    pub(crate) const ALL: [Self; 4] = [Self::Static, Self::ModJk, Self::ProxyAjp, Self::Rust];
+    /// Those that relay.
+    pub(crate) const RELAYS: [Self; 3] = [Self::ModJk, Self::ProxyAjp, Self::Rust];
+
+    /// Column of the tables.
+    pub(crate) fn column(self) -> usize {
+        Self::ALL.iter().position(|kind| *kind == self).unwrap_or(0)
+    }
+
+    /// Name in the tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::ModJk => "mod_jk",
+            Self::ProxyAjp => "mod_proxy_ajp",
+            Self::Rust => "mod_jk_rs",
+        }
+    }
+}
+
+/// Sizes for which the `static` server has files.
+const FILES: [usize; 3] = [1024, 65_536, 10_485_760];
+
+/// The example `ajp_backend`, with packets of 8 KB.
+pub(crate) struct Backend {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Backend {
+    pub(crate) fn start() -> Self {
+        let mut command = Command::new(process::ajp_backend_program());
+        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = process::spawn(command, libc::SIGKILL).expect("start ajp_backend");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout"))
+            .read_line(&mut line)
+            .expect("ajp_backend's port");
+        let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
+        Self { port: port.expect("ajp_backend prints its port"), child }
+    }
+
+    /// Connections it has: one thread serves each.
+    pub(crate) fn connections(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.child.id())).map_or(0, |tasks| tasks.count() - 1)
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        process::stop(&mut self.child, libc::SIGKILL, Duration::from_secs(5));
+    }
+}
+
+/// Answer of apxs.
+fn apxs(what: &str) -> PathBuf {
+    let program = std::env::var("APXS").unwrap_or_else(|_| "apxs".into());
+    let output = Command::new(&program).args(["-q", what]).output();
+    let output =
+        output.unwrap_or_else(|e| panic!("cannot run {program}: {e}; install apache2-dev or set APXS"));
+    String::from_utf8_lossy(&output.stdout).trim().into()
+}
+
+/// The program httpd.
+pub(crate) fn program() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        std::env::var_os("HTTPD").map_or_else(|| apxs("SBINDIR").join(apxs("PROGNAME")), PathBuf::from)
+    })
+}
+
+fn modules() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| apxs("LIBEXECDIR"))
+}
+
+/// User and group ids for servers and tools when this program runs as root.
+pub(crate) fn unprivileged() -> Option<(u32, u32)> {
+    if !process::is_root() {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    ["www-data", "apache", "nobody"].iter().find_map(|name| {
+        let mut fields = users.lines().find(|line| line.split(':').next() == Some(name))?.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    })
+}
+
+/// A configured server.
+pub(crate) struct Site {
+    pub(crate) root: TempDir,
+    pub(crate) port: u16,
+    rules: usize,
+}
+
+impl Site {
+    /// Writes configuration and files. `rules` mount rules lead to each of `backends`, `threads` worker threads serve.
+    pub(crate) fn new(kind: Kind, rules: usize, threads: usize, backends: &[&Backend]) -> Self {
+        let site = Self { root: TempDir::new("bench"), port: ports::free_port(), rules };
+        for directory in ["run", "logs"] {
+            let path = site.root.mkdir(directory);
+            std::fs::set_permissions(path, Permissions::from_mode(0o777)).expect("chmod");
+        }
+        site.root.write("mime.types", "text/plain txt\n");
+        site.root.write("htdocs/plain.txt", [b'a'; 1024]);
+        if kind == Kind::Static {
+            for size in FILES {
+                site.root.write(&format!("htdocs{}/size/{size}", site.prefix(0)), vec![b'a'; size]);
+            }
+        }
+        let mut conf = site.base_conf(threads);
+        match kind {
+            Kind::Static => {}
+            Kind::ProxyAjp => site.proxy_conf(&mut conf, backends),
+            Kind::ModJk => site.jk_conf(&mut conf, &httpd::original_mod_jk(), backends),
+            Kind::Rust => site.jk_conf(&mut conf, &httpd::module_under_test(), backends),
+        }
+        site.root.write("httpd.conf", conf);
+        site
+    }
+
+    /// The path prefix that leads to a backend: that of the rule in the middle of its rules.
+    pub(crate) fn prefix(&self, backend: usize) -> String {
+        format!("/r{:05}", backend * self.rules + self.rules / 2)
+    }
+
+    /// The command that runs this server.
+    pub(crate) fn command_line(&self) -> Vec<String> {
+        let conf = self.root.path().join("httpd.conf");
+        vec![program().display().to_string(), "-f".into(), conf.display().to_string()]
+    }
+
+    fn base_conf(&self, threads: usize) -> String {
+        let root = self.root.path().display();
+        let mut conf = format!(
+            "ServerRoot \"{root}\"\nListen 127.0.0.1:{}\nServerName localhost\nPidFile run/httpd.pid\n\
+             DefaultRuntimeDir run\nErrorLog logs/error.log\nLogLevel warn\nKeepAliveTimeout 60\nTimeout 60\n\
+             MaxKeepAliveRequests 0\nStartServers 1\nServerLimit 1\nThreadLimit {threads}\nThreadsPerChild {threads}\n\
+             MaxRequestWorkers {threads}\nMinSpareThreads 1\nMaxSpareThreads {threads}\n",
+            self.port
+        );
+        for name in ["mpm_event", "authz_core", "dir", "mime", "setenvif", "unixd"] {
+            let path = modules().join(format!("mod_{name}.so"));
+            // What is not a file is compiled in.
+            if path.is_file() {
+                writeln!(conf, "LoadModule {name}_module \"{}\"", path.display()).unwrap();
+            }
+        }
+        if let Some((user, group)) = unprivileged() {
+            writeln!(conf, "User #{user}\nGroup #{group}").unwrap();
+        }
+        conf += "TypesConfig mime.types\nDocumentRoot htdocs\n";
+        conf += "<Directory />\n  AllowOverride None\n  Require all granted\n</Directory>\n";
+        conf
+    }
+
+    fn jk_conf(&self, conf: &mut String, module: &Path, backends: &[&Backend]) {
+        // A copy: it can be read by the unprivileged user, and a build meanwhile does not change what is measured.
+        let copy = self.root.write("jk.so", std::fs::read(module).expect("module"));
+        writeln!(conf, "LoadModule jk_module \"{}\"\nJkWorkersFile workers.properties", copy.display())
+            .unwrap();
+        *conf += "JkLogFile logs/jk.log\nJkLogLevel warn\nJkShmFile run/jk.shm\n";
+        let names: Vec<String> = (0..backends.len()).map(|index| format!("w{index}")).collect();
+        let mut workers = format!("worker.list={}\n", names.join(","));
+        for (index, backend) in backends.iter().enumerate() {
+            let port = backend.port;
+            write!(
+                workers,
+                "worker.w{index}.type=ajp13\nworker.w{index}.host=127.0.0.1\nworker.w{index}.port={port}\n"
+            )
+            .unwrap();
+            for rule in index * self.rules..(index + 1) * self.rules {
+                writeln!(conf, "JkMount /r{rule:05}/* w{index}").unwrap();
+            }
+        }
+        self.root.write("workers.properties", workers);
+    }
+
+    fn proxy_conf(&self, conf: &mut String, backends: &[&Backend]) {
+        for name in ["proxy", "proxy_ajp"] {
+            let path = modules().join(format!("mod_{name}.so"));
+            writeln!(conf, "LoadModule {name}_module \"{}\"", path.display()).unwrap();
+        }
+        for (index, backend) in backends.iter().enumerate() {
+            for rule in index * self.rules..(index + 1) * self.rules {
+                let port = backend.port;
+                writeln!(conf, "ProxyPass /r{rule:05}/ ajp://127.0.0.1:{port}/r{rule:05}/").unwrap();
+            }
+        }
+    }
+}
+
+/// A server that runs, with one child process.
+pub(crate) struct Running {
+    pub(crate) site: Site,
+    parent: Child,
+}
+
+impl Running {
+    pub(crate) fn start(site: Site) -> Self {
+        let line = site.command_line();
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]).arg("-DFOREGROUND").stdin(Stdio::null());
+        let mut parent = process::spawn(command, libc::SIGTERM).expect("start httpd");
+        let pid = parent.id();
+        let up = support::poll(support::PATIENCE, || {
+            !matches!(parent.try_wait(), Ok(None))
+                || (!process::children_of(pid).is_empty()
+                    && std::net::TcpStream::connect(("127.0.0.1", site.port)).is_ok())
+        });
+        let running = Self { site, parent };
+        assert!(up && !running.processes().is_empty(), "httpd: {}", running.site.root.read("logs/error.log"));
+        running
+    }
+
+    /// The child that serves.
+    pub(crate) fn child(&self) -> u32 {
+        let children = process::children_of(self.parent.id());
+        assert_eq!(children.len(), 1, "one child serves: {}", self.site.root.read("logs/error.log"));
+        children[0]
+    }
+
+    /// Parent and child.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let mut all = process::children_of(self.parent.id());
+        all.push(self.parent.id());
+        all
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        process::stop(&mut self.parent, libc::SIGTERM, Duration::from_secs(20));
+    }
+}
