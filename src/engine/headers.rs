@@ -7,21 +7,53 @@
 pub const MAX_CONNECTION_OPTIONS: usize = 64;
 
 /// `name` equals `lower`, which must be written in lower case, whatever the case of `name`.
-#[inline]
+///
+/// Compares words of eight octets where there are as many; `lower` is a constant at every call, so a comparison is a
+/// handful of instructions.
+#[inline(always)]
 pub(crate) fn same<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     let Ok(name) = <&[u8; N]>::try_from(name) else { return false };
+    let (words, tail) = name.as_chunks::<8>();
+    let (lower_words, lower_tail) = lower.as_chunks::<8>();
     let mut difference = 0;
-    for (octet, lower) in name.iter().zip(lower) {
-        // Only letters have bit 0x40 set among the octets of header names; for them, and only for them, fold the case.
-        difference |= (octet | ((lower & 0x40) >> 1)) ^ lower;
+    for (word, lower) in words.iter().zip(lower_words) {
+        difference |= word_difference(word, lower);
+    }
+    // The odd octets again as a part of the last eight or four.
+    if let (Some(last), Some(lower)) = (name.last_chunk::<8>(), lower.last_chunk::<8>()) {
+        difference |= word_difference(last, lower);
+    } else if let (Some(name), Some(lower)) = (ends(name), ends(lower)) {
+        difference |= word_difference(&name, &lower);
+    } else {
+        for (&octet, &lower) in tail.iter().zip(lower_tail) {
+            difference |= word_difference(&[octet; 8], &[lower; 8]);
+        }
     }
     difference == 0
+}
+
+/// The first four octets and the last four, which may overlap.
+#[inline(always)]
+fn ends(text: &[u8]) -> Option<[u8; 8]> {
+    let (&[a, b, c, d], &[e, f, g, h]) = (text.first_chunk::<4>()?, text.last_chunk::<4>()?);
+    Some([a, b, c, d, e, f, g, h])
+}
+
+#[inline(always)]
+fn word_difference(word: &[u8; 8], lower: &[u8; 8]) -> u64 {
+    let (word, lower) = (u64::from_le_bytes(*word), u64::from_le_bytes(*lower));
+    // Only letters have bit 0x40 set among the octets of header names; for them, and only for them, fold the case.
+    (word | ((lower & 0x4040_4040_4040_4040) >> 1)) ^ lower
 }
 
 /// A token of RFC 9110 section 5.6.2: at least one octet, no separators, no controls, no octets from 0x80 on.
 #[inline]
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|&octet| is_token_octet(octet))
+    // Names are made of letters, digits and dashes; only the others need the table.
+    let usual = every(text, |octet| {
+        ((octet | 0x20).wrapping_sub(b'a') < 26) | (octet.wrapping_sub(b'0') < 10) | (octet == b'-')
+    });
+    !text.is_empty() && (usual || text.iter().all(|&octet| is_token_octet(octet)))
 }
 
 /// The octet may stand in a token.
@@ -34,21 +66,7 @@ pub fn is_token_octet(octet: u8) -> bool {
 /// are allowed.
 #[inline]
 pub fn is_clean(value: &[u8]) -> bool {
-    let (blocks, tail) = value.as_chunks::<16>();
-    if !blocks.iter().all(clean_block) {
-        return false;
-    }
-    if tail.is_empty() {
-        return true;
-    }
-    // The last full block again, overlapping, instead of a loop over its odd octets.
-    if let Some(last) = value.last_chunk::<16>() {
-        return clean_block(last);
-    }
-    if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
-        return clean_block(first) & clean_block(last);
-    }
-    value.iter().all(|&octet| !is_control(octet))
+    every(value, |octet| !is_control(octet))
 }
 
 /// Nothing outside `0x20` to `0x7e`, tabs and octets from 0x80 on; the first octet that is.
@@ -201,17 +219,41 @@ pub(crate) fn lists(value: &[u8], name: &[u8]) -> bool {
     connection_options(value).any(|option| option.eq_ignore_ascii_case(name))
 }
 
-#[inline]
+#[inline(always)]
 fn is_control(octet: u8) -> bool {
-    (octet < 0x20 && octet != b'\t') || octet == 0x7f
+    (octet < 0x20) & (octet != b'\t') | (octet == 0x7f)
 }
 
-/// Branch-free, so that the compiler checks the block with a few vector instructions.
-#[inline]
-fn clean_block<const N: usize>(block: &[u8; N]) -> bool {
+/// `good` holds for every octet. Works on blocks that the compiler checks with a few vector instructions each; the odd
+/// octets are checked once more as a part of the last block. `good` should have no branches.
+#[inline(always)]
+fn every(text: &[u8], good: impl Fn(u8) -> bool + Copy) -> bool {
+    let (blocks, tail) = text.as_chunks::<16>();
+    for block in blocks {
+        if !block_is(block, good) {
+            return false;
+        }
+    }
+    if tail.is_empty() {
+        return true;
+    }
+    if let Some(last) = text.last_chunk::<16>() {
+        return block_is(last, good);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        return block_is(first, good) & block_is(last, good);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        return block_is(first, good) & block_is(last, good);
+    }
+    text.iter().all(|&octet| good(octet))
+}
+
+#[inline(always)]
+fn block_is<const N: usize>(block: &[u8; N], good: impl Fn(u8) -> bool) -> bool {
     let mut bad = 0;
     for &octet in block {
-        bad |= u8::from(octet < 0x20) & u8::from(octet != b'\t') | u8::from(octet == 0x7f);
+        bad |= u8::from(!good(octet));
     }
     bad == 0
 }

@@ -52,14 +52,29 @@ pub mod attribute {
     /// End of the attributes and of the packet.
     pub const ARE_DONE: u8 = 0xff;
 
+    /// Code, length, name and terminator of a named attribute, all that stands in front of its value.
+    const fn named<const LENGTH: usize, const SIZE: usize>(name: &[u8; LENGTH]) -> [u8; SIZE] {
+        let mut prefix = [0; SIZE];
+        prefix[0] = REQ_ATTRIBUTE;
+        // All names here are shorter than 256 octets and SIZE is LENGTH + 4, or this does not compile.
+        assert!(LENGTH < 256 && SIZE == LENGTH + 4);
+        prefix[2] = LENGTH as u8;
+        let mut index = 0;
+        while index < LENGTH {
+            prefix[3 + index] = name[index];
+            index += 1;
+        }
+        prefix
+    }
+
     /// Client port.
-    pub const REMOTE_PORT: &[u8] = b"AJP_REMOTE_PORT";
+    pub const REMOTE_PORT: [u8; 19] = named(b"AJP_REMOTE_PORT");
     /// Local address of the client's connection.
-    pub const LOCAL_ADDR: &[u8] = b"AJP_LOCAL_ADDR";
+    pub const LOCAL_ADDR: [u8; 18] = named(b"AJP_LOCAL_ADDR");
     /// TLS version.
-    pub const SSL_PROTOCOL: &[u8] = b"AJP_SSL_PROTOCOL";
+    pub const SSL_PROTOCOL: [u8; 20] = named(b"AJP_SSL_PROTOCOL");
     /// Activation of the chosen member.
-    pub const LB_ACTIVATION: &[u8] = b"JK_LB_ACTIVATION";
+    pub const LB_ACTIVATION: [u8; 20] = named(b"JK_LB_ACTIVATION");
 }
 
 /// The code of a method; `None` when it must be sent by name. Method names are case-sensitive.
@@ -102,29 +117,27 @@ pub fn method(name: &[u8]) -> Option<u8> {
 /// Connection (6) and Content-Length (8) are in the table although an encoder never copies them.
 #[inline]
 pub fn request_header(name: &[u8]) -> Option<u8> {
-    let first = *name.first()? | 0x20;
-    match (name.len(), first) {
-        (4, b'h') => same(name, b"host").then_some(0x0b),
-        (6, b'a') => same(name, b"accept").then_some(0x01),
-        (6, b'c') => same(name, b"cookie").then_some(0x09),
-        (6, b'p') => same(name, b"pragma").then_some(0x0c),
-        (7, b'c') => same(name, b"cookie2").then_some(0x0a),
-        (7, b'r') => same(name, b"referer").then_some(0x0d),
-        (10, b'u') => same(name, b"user-agent").then_some(0x0e),
-        (10, b'c') => same(name, b"connection").then_some(0x06),
-        (12, b'c') => same(name, b"content-type").then_some(0x07),
-        (13, b'a') => same(name, b"authorization").then_some(0x05),
-        (14, b'c') => same(name, b"content-length").then_some(0x08),
-        (14, b'a') => same(name, b"accept-charset").then_some(0x02),
-        (15, b'a') => {
-            if same(name, b"accept-encoding") {
-                Some(0x03)
-            } else {
-                same(name, b"accept-language").then_some(0x04)
-            }
-        }
+    match name.len() {
+        4 => same(name, b"host").then_some(0x0b),
+        6 => choose(&[
+            (same(name, b"accept"), 0x01),
+            (same(name, b"cookie"), 0x09),
+            (same(name, b"pragma"), 0x0c),
+        ]),
+        7 => choose(&[(same(name, b"referer"), 0x0d), (same(name, b"cookie2"), 0x0a)]),
+        10 => choose(&[(same(name, b"user-agent"), 0x0e), (same(name, b"connection"), 0x06)]),
+        12 => same(name, b"content-type").then_some(0x07),
+        13 => same(name, b"authorization").then_some(0x05),
+        14 => choose(&[(same(name, b"content-length"), 0x08), (same(name, b"accept-charset"), 0x02)]),
+        15 => choose(&[(same(name, b"accept-encoding"), 0x03), (same(name, b"accept-language"), 0x04)]),
         _ => None,
     }
+}
+
+/// The code of the first candidate that matched.
+#[inline(always)]
+fn choose(candidates: &[(bool, u8)]) -> Option<u8> {
+    candidates.iter().find(|(matched, _)| *matched).map(|&(_, code)| code)
 }
 
 /// Code of Content-Length in a request.

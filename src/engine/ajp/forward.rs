@@ -141,8 +141,22 @@ impl fmt::Display for EncodeError {
 /// `max_packet` is the size of the whole packet, its four octets of frame included: 8192 to 65536.
 ///
 /// # Errors
-/// See [`EncodeError`]; the content of `packet` must not be sent then.
+/// See [`EncodeError`]; `packet` is empty then.
 pub fn encode(
+    packet: &mut Vec<u8>,
+    request: &impl Request,
+    facts: &WorkerFacts<'_>,
+    max_packet: usize,
+) -> Result<(), EncodeError> {
+    let result = write(packet, request, facts, max_packet);
+    if result.is_err() {
+        // Neither half a request nor what the buffer held before may ever be sent by mistake.
+        packet.clear();
+    }
+    result
+}
+
+fn write(
     packet: &mut Vec<u8>,
     request: &impl Request,
     facts: &WorkerFacts<'_>,
@@ -157,7 +171,8 @@ pub fn encode(
     let mut good = true;
     request.each_attribute(&mut |name, value| {
         good &= !name.is_empty() && headers::is_clean(name) && headers::is_clean(value);
-        named_attribute(&mut writer, name, value);
+        writer.prefixed_string([attribute::REQ_ATTRIBUTE], name);
+        writer.string(value);
     });
     if !good {
         return Err(EncodeError::BadValue(Field::Attribute));
@@ -382,20 +397,20 @@ fn attributes(
     }
     if let Some(protocol) = tls.protocol {
         check(protocol, Field::TlsProtocol)?;
-        named_attribute(writer, attribute::SSL_PROTOCOL, protocol);
+        writer.prefixed_string(attribute::SSL_PROTOCOL, protocol);
     }
     if let Some(port) = head.remote_port {
         if port.is_empty() || port.len() > MAX_PORT_DIGITS || !port.iter().all(u8::is_ascii_digit) {
             return Err(EncodeError::BadValue(Field::RemotePort));
         }
-        named_attribute(writer, attribute::REMOTE_PORT, port);
+        writer.prefixed_string(attribute::REMOTE_PORT, port);
     }
     if let Some(address) = head.local_addr {
         check(address, Field::LocalAddr)?;
-        named_attribute(writer, attribute::LOCAL_ADDR, address);
+        writer.prefixed_string(attribute::LOCAL_ADDR, address);
     }
     check(facts.activation, Field::Activation)?;
-    named_attribute(writer, attribute::LB_ACTIVATION, facts.activation);
+    writer.prefixed_string(attribute::LB_ACTIVATION, facts.activation);
     Ok(())
 }
 
@@ -409,12 +424,6 @@ fn optional(writer: &mut Writer<'_>, code: u8, text: Option<&[u8]>, field: Field
 }
 
 #[inline]
-fn named_attribute(writer: &mut Writer<'_>, name: &[u8], value: &[u8]) {
-    writer.prefixed_string([attribute::REQ_ATTRIBUTE], name);
-    writer.string(value);
-}
-
-#[inline]
 fn check(text: &[u8], field: Field) -> Result<(), EncodeError> {
     if headers::is_clean(text) { Ok(()) } else { Err(EncodeError::BadValue(field)) }
 }
@@ -424,24 +433,17 @@ fn is_path(uri: &[u8]) -> bool {
     if uri.first() != Some(&b'/') {
         return uri == b"*";
     }
-    let mut rest = uri;
-    loop {
-        match rest {
-            [] => return true,
-            [b'%', high, low, behind @ ..] => {
-                if !(high.is_ascii_hexdigit() && low.is_ascii_hexdigit()) {
-                    return false;
-                }
-                rest = behind;
-            }
-            [octet, behind @ ..] => {
-                if !PATH[usize::from(*octet)] {
-                    return false;
-                }
-                rest = behind;
-            }
+    let mut octets = uri.iter();
+    while let Some(&octet) = octets.next() {
+        if PATH[usize::from(octet)] {
+            continue;
+        }
+        let triplet = octet == b'%' && octets.next().is_some_and(u8::is_ascii_hexdigit);
+        if !(triplet && octets.next().is_some_and(u8::is_ascii_hexdigit)) {
+            return false;
         }
     }
+    true
 }
 
 /// Characters of a path beside percent triplets, and the brackets that clients send although they should not.

@@ -97,31 +97,60 @@ impl<'a> Reader<'a> {
 
 /// Appends to one packet. What does not fit under the limit is counted and left out, so that a too large request costs no
 /// memory and its size can still be told.
+///
+/// Works inside the octets the buffer had before, from the packet written to it last, and cuts it to size at the end: so
+/// nothing has to be cleared, and the room is checked once per string.
 #[derive(Debug)]
 pub struct Writer<'p> {
     out: &'p mut Vec<u8>,
+    /// Octets written; `used <= out.len() <= limit`.
+    used: usize,
     limit: usize,
     missing: usize,
 }
 
 impl<'p> Writer<'p> {
-    /// Clears `out` and begins a packet of at most `limit` octets, frame included, with an open length field.
+    /// Octets added to the buffer beyond what is needed when it grows.
+    const SPARE: usize = 512;
+
+    /// Begins a packet of at most `limit` octets, frame included, with an open length field. What `out` held is lost.
     pub fn begin(out: &'p mut Vec<u8>, limit: usize) -> Self {
+        // Nearly all requests fit the smallest packet size; only larger ones make the buffer move, once per buffer.
         let limit = limit.min(MAX_PACKET);
-        out.clear();
-        // Nearly all requests fit the smallest packet size; only larger ones make the buffer grow, once per buffer.
-        out.reserve(limit.min(MIN_PACKET));
-        out.extend_from_slice(&[TO_BACKEND[0], TO_BACKEND[1], 0, 0]);
-        Self { out, limit, missing: 0 }
+        out.truncate(limit);
+        out.reserve(limit.min(MIN_PACKET).saturating_sub(out.len()));
+        let mut writer = Self { out, used: 0, limit, missing: 0 };
+        writer.octets([TO_BACKEND[0], TO_BACKEND[1], 0, 0]);
+        writer
+    }
+
+    /// The next `size` octets of the packet; counts them as missing when they do not fit.
+    #[inline]
+    fn room(&mut self, size: usize) -> Option<&mut [u8]> {
+        let end = self.used.saturating_add(size);
+        if end > self.out.len() && !self.grow(end, size) {
+            return None;
+        }
+        let room = self.out.get_mut(self.used..end);
+        self.used = end;
+        room
+    }
+
+    #[cold]
+    fn grow(&mut self, end: usize, size: usize) -> bool {
+        if end > self.limit {
+            self.missing = self.missing.saturating_add(size);
+            return false;
+        }
+        self.out.resize(self.limit.min(end + Self::SPARE), 0);
+        true
     }
 
     /// Appends a few octets as they are.
     #[inline]
     pub fn octets<const N: usize>(&mut self, octets: [u8; N]) {
-        if self.out.len() + N <= self.limit {
-            self.out.extend_from_slice(&octets);
-        } else {
-            self.missing += N;
+        if let Some(room) = self.room(N) {
+            room.copy_from_slice(&octets);
         }
     }
 
@@ -140,16 +169,17 @@ impl<'p> Writer<'p> {
     /// Appends `prefix` and then a string: a header code or an attribute code and its value.
     #[inline]
     pub fn prefixed_string<const N: usize>(&mut self, prefix: [u8; N], text: &[u8]) {
-        let size = text.len().saturating_add(N + 3);
-        // The limit is at most 65536, so what passes here is below 65535 and is never taken for the null string.
-        match u16::try_from(text.len()) {
-            Ok(length) if self.out.len().saturating_add(size) <= self.limit => {
-                self.out.extend_from_slice(&prefix);
-                self.out.extend_from_slice(&length.to_be_bytes());
-                self.out.extend_from_slice(text);
-                self.out.push(0);
-            }
-            _ => self.missing = self.missing.saturating_add(size),
+        let Some(room) = self.room(text.len().saturating_add(N + 3)) else { return };
+        // The limit is at most 65536, so what fits is below 65535 and is never taken for the null string.
+        let length = u16::try_from(text.len()).unwrap_or(NULL_STRING);
+        if let Some((before, room)) = room.split_first_chunk_mut::<N>()
+            && let Some((size, room)) = room.split_first_chunk_mut::<2>()
+            && let Some((nul, room)) = room.split_last_mut()
+        {
+            *before = prefix;
+            *size = length.to_be_bytes();
+            room.copy_from_slice(text);
+            *nul = 0;
         }
     }
 
@@ -164,7 +194,7 @@ impl<'p> Writer<'p> {
 
     /// Where the next octet goes, for [`Writer::patch`] and [`Writer::rewind`].
     pub fn mark(&self) -> Mark {
-        Mark { position: self.out.len(), missing: self.missing }
+        Mark { position: self.used, missing: self.missing }
     }
 
     /// Replaces the integer written at `mark`.
@@ -180,7 +210,7 @@ impl<'p> Writer<'p> {
 
     /// Takes back everything from `mark` on.
     pub fn rewind(&mut self, mark: Mark) {
-        self.out.truncate(mark.position);
+        self.used = mark.position;
         self.missing = mark.missing;
     }
 
@@ -190,10 +220,10 @@ impl<'p> Writer<'p> {
     /// The size the packet would have, frame included.
     pub fn finish(mut self) -> Result<(), usize> {
         if self.missing > 0 {
-            return Err(self.out.len().saturating_add(self.missing));
+            return Err(self.used.saturating_add(self.missing));
         }
-        let payload = self.out.len().saturating_sub(FRAME);
-        let length = u16::try_from(payload).map_err(|_| self.out.len())?;
+        self.out.truncate(self.used);
+        let length = u16::try_from(self.used.saturating_sub(FRAME)).map_err(|_| self.used)?;
         self.patch_at(2, length);
         Ok(())
     }
@@ -228,6 +258,8 @@ mod tests {
         assert_eq!(writer.finish(), Ok(()));
         assert_eq!(out, [0x12, 0x34, 0, 8, 0, 5, b'h', b'e', b'l', b'l', b'o', 0]);
 
+        // A buffer that was used for more is cut to the limit.
+        out.resize(100, b'x');
         let mut writer = Writer::begin(&mut out, 12);
         writer.string(b"hello!");
         writer.octets([1]);
