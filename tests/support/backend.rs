@@ -309,7 +309,7 @@ impl Backend {
             }
             Address::Unix(path) => {
                 format!(
-                    "worker.{name}.type=ajp13\nworker.{name}.host={}\nworker.{name}.port=0\n",
+                    "worker.{name}.type=ajp13\nworker.{name}.host=unix:{}\n",
                     path.display()
                 )
             }
