@@ -2,7 +2,7 @@
 //!
 //! `request` what the backend is told, `response` what the client gets, `upload` request bodies, `flow` when octets leave,
 //! `links` which backend connections are used, `recovery` when a request is sent again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 mod support;
 

@@ -119,7 +119,10 @@ fn pages_and_servlets_of_the_examples() {
         ("/examples/jsp/dates/date.jsp", "Day of month"),
         ("/examples/jsp/jsp2/el/basic-arithmetic.jsp", "Basic Arithmetic"),
         ("/examples/servlets/servlet/HelloWorldExample", "Hello World!"),
-        ("/examples/servlets/servlet/RequestInfoExample?a=b", "/examples/servlets/servlet/RequestInfoExample"),
+        (
+            "/examples/servlets/servlet/RequestInfoExample?a=b",
+            "/examples/servlets/servlet/RequestInfoExample",
+        ),
         ("/examples/servlets/servlet/RequestHeaderExample", "host"),
     ] {
         let page = client.get(path);
@@ -139,7 +142,8 @@ fn pages_and_servlets_of_the_examples() {
         b"firstname=Anna&lastname=%3Cb%3E",
     );
     assert!(form.text().contains("Anna") && form.text().contains("&lt;b&gt;"), "{}", form.text());
-    let cookies = client.request("GET", "/examples/servlets/servlet/CookieExample", &[("Cookie", "shape=round")], b"");
+    let cookies =
+        client.request("GET", "/examples/servlets/servlet/CookieExample", &[("Cookie", "shape=round")], b"");
     assert!(cookies.text().contains("shape"), "{}", cookies.text());
     let head = client.request("HEAD", "/examples/index.html", &[], b"");
     assert_eq!((head.status, head.ended), (200, Ended::NoBody));
@@ -155,16 +159,15 @@ fn pages_and_servlets_of_the_examples() {
 fn asynchronous_servlets_of_the_examples() {
     let httpd = front(Mpm::Event);
     for (path, text) in [
-        ("/examples/async/async0", "TYPE=ASYNC"),
+        ("/examples/async/async0", "Async dispatch worked"),
         ("/examples/async/async1", "Completed async request"),
-        ("/examples/async/async2", "Completed async"),
+        ("/examples/async/async2", "Output from background thread"),
         ("/examples/async/async3", "Completed async 3 request"),
     ] {
         let page = client::get(httpd.port(), path);
         assert_eq!(page.status, 200, "{path}: {}", page.text());
         assert_ne!(page.ended, Ended::Truncated, "{path}");
-        println!("{path}: {}", page.text().lines().last().unwrap_or_default());
-        let _ = text;
+        assert!(page.text().contains(text), "{path}: {}", page.text());
     }
     httpd.assert_no_errors(&[]);
 }
@@ -178,7 +181,7 @@ fn keep_alive_over_many_requests() {
         assert_eq!(page.status, 200, "request {number}");
         assert!(page.text().contains("Hello World!"));
     }
-    assert_eq!(httpd.access_log().lines().count(), 90);
+    wait_until("90 lines of the access log", || httpd.access_log().lines().count() == 90);
     httpd.assert_no_errors(&[]);
 }
 
@@ -196,8 +199,14 @@ fn sessions_continue() {
         assert_eq!(next.header("Set-Cookie"), None);
     }
     // The same by the URL, with and without a query.
-    assert_eq!(count(&client::get(httpd.port(), &format!("/session.jsp;jsessionid={id}"))).as_deref(), Some("4"));
-    assert_eq!(count(&client::get(httpd.port(), &format!("/session.jsp;jsessionid={id}?a=b"))).as_deref(), Some("5"));
+    assert_eq!(
+        count(&client::get(httpd.port(), &format!("/session.jsp;jsessionid={id}"))).as_deref(),
+        Some("4")
+    );
+    assert_eq!(
+        count(&client::get(httpd.port(), &format!("/session.jsp;jsessionid={id}?a=b"))).as_deref(),
+        Some("5")
+    );
     assert_eq!(count(&client::get(httpd.port(), "/session.jsp")).as_deref(), Some("1"), "a stranger");
 
     // A graceful restart of httpd loses no session and no request.
@@ -289,7 +298,10 @@ fn tomcat_dies_and_comes_back() {
     tomcat.stop();
     tomcat.launch();
     assert_eq!(client::get(httpd.port(), "/echo.jsp").status, 200);
-    assert_eq!(client::request(httpd.port(), "POST", "/upload.jsp", &[], b"12345").fact("length").as_deref(), Some("5"));
+    assert_eq!(
+        client::request(httpd.port(), "POST", "/upload.jsp", &[], b"12345").fact("length").as_deref(),
+        Some("5")
+    );
     httpd.assert_clean_log(&[]);
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::front;
 use crate::support::certificate::{Certificate, curl};
 use crate::support::{
-    Backend, Client, Conversation, Ended, Event, ForwardRequest, Gate, Httpd, Mpm, pattern, ports, under_each_mpm,
+    Backend, Client, Conversation, Ended, Event, ForwardRequest, Gate, Httpd, Mpm, pattern, ports,
+    under_each_mpm,
 };
 
 under_each_mpm!(
@@ -27,7 +28,8 @@ fn half(request: &ForwardRequest, say: &mut Conversation) {
     let Some(case) = request.uri.strip_prefix("/app/half/") else {
         return say.respond(200, &[], b"fine");
     };
-    let length: &[(&str, &str)] = if case.starts_with("length") { &[("Content-Length", "40000")] } else { &[] };
+    let length: &[(&str, &str)] =
+        if case.starts_with("length") { &[("Content-Length", "40000")] } else { &[] };
     say.send_headers(200, "OK", length);
     say.body_chunk(&pattern(40_000)[..20_000]);
     say.flush();
@@ -139,7 +141,11 @@ fn clients_that_leave_while_sending(mpm: Mpm) {
         backend.wait_for("some of the body", |log| {
             log.iter().flat_map(|c| c.bodies()).map(|(len, _)| len).sum::<usize>() >= 50_000 * (round + 1)
         });
-        if round % 2 == 0 { client.reset() } else { drop(client) }
+        if round % 2 == 0 {
+            client.reset()
+        } else {
+            drop(client)
+        }
         backend.wait_for("the end of the connection", |log| log.iter().all(|c| !c.open));
     }
     // Nobody took the half bodies for whole ones: the scripts saw their connections end.
@@ -177,7 +183,10 @@ fn clients_that_leave_while_receiving(mpm: Mpm) {
     }
     gate.open();
     backend.wait_for("the end of the connections", |log| {
-        log.len() == 4 && log.iter().all(|c| !c.open && c.events.iter().any(|(_, e)| matches!(e, Event::Broken(_) | Event::Eof)))
+        log.len() == 4
+            && log
+                .iter()
+                .all(|c| !c.open && c.events.iter().any(|(_, e)| matches!(e, Event::Broken(_) | Event::Eof)))
     });
     crate::support::wait_until("four notes", || httpd.jk_log().matches("JK0210").count() == 4);
     blameless(&httpd);
@@ -187,7 +196,10 @@ fn clients_that_leave_while_receiving(mpm: Mpm) {
 #[track_caller]
 fn blameless(httpd: &Httpd) {
     let log = httpd.jk_log();
-    assert!(log.lines().filter(|l| l.contains("JK0209") || l.contains("JK0210")).all(|l| l.contains("[info]")), "{log}");
+    assert!(
+        log.lines().filter(|l| l.contains("JK0209") || l.contains("JK0210")).all(|l| l.contains("[info]")),
+        "{log}"
+    );
     assert_eq!(crate::support::client::get(httpd.port(), "/app/x").status, 200);
     httpd.assert_no_errors(&[]);
 }

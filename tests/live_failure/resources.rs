@@ -61,7 +61,12 @@ fn memory_of_downloads(mpm: Mpm) {
         got += len;
     }
     let after = memory(&pids).max(peak);
-    println!("{mpm:?} download of {} MiB: {} KiB before, {} KiB at most", amount(), before / 1024, after / 1024);
+    println!(
+        "{mpm:?} download of {} MiB: {} KiB before, {} KiB at most",
+        amount(),
+        before / 1024,
+        after / 1024
+    );
     assert!(after < before + GROWTH, "{before} became {after}");
     assert_eq!(httpd.child_pids().iter().filter(|pid| pids.contains(pid)).count(), pids.len());
 }
@@ -96,7 +101,12 @@ fn memory_of_uploads(mpm: Mpm) {
     }
     assert_eq!(client.read_response().text(), (amount() * MIB).to_string());
     let after = memory(&pids).max(peak);
-    println!("{mpm:?} upload of {} MiB: {} KiB before, {} KiB at most", amount(), before / 1024, after / 1024);
+    println!(
+        "{mpm:?} upload of {} MiB: {} KiB before, {} KiB at most",
+        amount(),
+        before / 1024,
+        after / 1024
+    );
     assert!(after < before + GROWTH, "{before} became {after}");
 }
 
@@ -128,8 +138,15 @@ fn descriptors(mpm: Mpm) {
     let httpd = front(mpm, &backend, "reply_timeout=60\nretry_interval=1");
     let run = |count: usize| {
         for number in 0..count {
-            let path = ["/app/close", "/app/reset", "/app/garbage", "/app/forbid", "/app/half", "/app/x", "/app/size/50000"]
-                [number % 7];
+            let path = [
+                "/app/close",
+                "/app/reset",
+                "/app/garbage",
+                "/app/forbid",
+                "/app/half",
+                "/app/x",
+                "/app/size/50000",
+            ][number % 7];
             match number % 25 {
                 3 => assert_eq!(client::get(httpd.port(), "/app/silent").status, 504),
                 8 => {

@@ -57,7 +57,10 @@ fn nothing_listens(mpm: Mpm) {
         let answer = client::request(httpd.port(), method, "/app/x", &[], body);
         assert_eq!(answer.status, 503);
         let line = line(&httpd, "JK0201", "error", &format!("127.0.0.1:{port}"));
-        contains(&line, &["refused", "while connecting", " 0 bytes sent, 0 received", "answered with 503", "/app/x"]);
+        contains(
+            &line,
+            &["refused", "while connecting", " 0 bytes sent, 0 received", "answered with 503", "/app/x"],
+        );
         contains(&line, &[method]);
     }
     assert!(begun.elapsed() < Duration::from_secs(5));
@@ -132,7 +135,12 @@ fn failures_of_an_exchange(mpm: Mpm) {
     let address = format!("127.0.0.1:{}", backend.port());
     let httpd = front(mpm, &backend, "reply_timeout=300\nretries=1\nfail_on_status=500");
     let cases: [(&str, u16, &str, &[&str]); 8] = [
-        ("silent", 504, "JK0205", &["no reply within 300 ms", "while waiting for the response", " 0 received"]),
+        (
+            "silent",
+            504,
+            "JK0205",
+            &["no reply within 300 ms", "while waiting for the response", " 0 received"],
+        ),
         ("reset", 502, "JK0206", &["reset", "while waiting for the response", "answered with 502"]),
         ("close", 502, "JK0206", &["closed", "while waiting for the response", "answered with 502"]),
         ("cut", 502, "JK0206", &["in the middle", "while reading the response body", "answered with 502"]),
@@ -144,7 +152,11 @@ fn failures_of_an_exchange(mpm: Mpm) {
     for (case, status, id, parts) in cases {
         let answer = client::get(httpd.port(), &format!("/app/{case}"));
         assert_eq!(answer.status, status, "{case}");
-        assert!(!answer.text().contains("half") && !answer.text().contains("own page"), "{case}: {}", answer.text());
+        assert!(
+            !answer.text().contains("half") && !answer.text().contains("own page"),
+            "{case}: {}",
+            answer.text()
+        );
         let line = line(&httpd, id, "error", &address);
         contains(&line, parts);
         contains(&line, &[&format!("GET /app/{case}:")]);
@@ -229,10 +241,13 @@ fn all_connections_in_use(mpm: Mpm) {
 fn lines_are_about_failures_only(mpm: Mpm) {
     let backend = Backend::start();
     let httpd = front(mpm, &backend, "");
-    for path in ["/app/status/404", "/app/status/500", "/app/status/503", "/app/status/403", "/app/size/100000"] {
+    for path in
+        ["/app/status/404", "/app/status/500", "/app/status/503", "/app/status/403", "/app/size/100000"]
+    {
         client::get(httpd.port(), path);
     }
     let log = httpd.jk_log();
-    let loud: Vec<_> = log.lines().filter(|line| line.contains("[error]") || line.contains("[warn]")).collect();
+    let loud: Vec<_> =
+        log.lines().filter(|line| line.contains("[error]") || line.contains("[warn]")).collect();
     assert!(loud.is_empty(), "{loud:#?}");
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::malformed_rows::{Client as Method, Outcome, Piece, Reuse, Row, rows};
 use crate::support::{
-    Backend, Client, Conversation, Ended, ForwardRequest, Gate, Httpd, Mpm, Response, pattern, under_each_mpm,
+    Backend, Client, ConnectionLog, Conversation, Ended, ForwardRequest, Gate, Httpd, Mpm, Response, pattern,
+    under_each_mpm,
 };
 
 under_each_mpm!(every_row);
@@ -79,7 +80,12 @@ fn every_row(mpm: Mpm) {
             held.open();
             slow.read_body("GET", &mut response);
             let whole = response.ended == Ended::Chunked && response.body == pattern(20_000);
-            assert!(whole, "the request in flight suffered: {:?}, {} octets", response.ended, response.body.len());
+            assert!(
+                whole,
+                "the request in flight suffered: {:?}, {} octets",
+                response.ended,
+                response.body.len()
+            );
         }
     }
     for (line, cases) in lines.values() {
@@ -92,7 +98,13 @@ fn every_row(mpm: Mpm) {
 }
 
 /// The backend's part: `/app/row/INDEX`, `/app/good`, `/app/last` (the connection is closed behind it), `/app/slow`.
-fn answer(request: &ForwardRequest, say: &mut Conversation, rows: &[Row], played: &Played, gate: &Mutex<Gate>) {
+fn answer(
+    request: &ForwardRequest,
+    say: &mut Conversation,
+    rows: &[Row],
+    played: &Played,
+    gate: &Mutex<Gate>,
+) {
     match request.uri.strip_prefix("/app/").unwrap_or_default() {
         "good" => say.respond(200, &[("X-Good", "1")], b"good"),
         "last" => {
@@ -172,7 +184,7 @@ impl Table<'_> {
         client.send([head.into_bytes(), body].concat());
         let response = client.try_read_response_to(method).map_err(|e| format!("no response: {e}"))?;
         let what = self.judge(row, &response)?;
-        self.judge_backend(index, row)?;
+        self.judge_backend(index, row, fresh)?;
         // The next request, on another client connection when this one was closed.
         let next = Client::connect(self.httpd.port()).get("/app/good");
         if (next.status, next.text().as_str(), next.header("X-Good")) != (200, "good", Some("1")) {
@@ -195,7 +207,8 @@ impl Table<'_> {
             require(response.status == 502 && !truncated, "not a clean 502")?;
             // Nothing but httpd's own page: no header and no octet of the backend.
             let known = ["date", "server", "content-length", "content-type", "connection"];
-            let foreign = response.headers.iter().any(|(n, _)| !known.contains(&n.to_ascii_lowercase().as_str()));
+            let foreign =
+                response.headers.iter().any(|(n, _)| !known.contains(&n.to_ascii_lowercase().as_str()));
             require(!foreign, "foreign headers")?;
             if response.ended != Ended::NoBody {
                 let page = test.error_page.get_or_insert_with(|| response.body.clone());
@@ -241,7 +254,7 @@ impl Table<'_> {
     }
 
     /// What the backend saw, and whether the connection was kept.
-    fn judge_backend(&self, index: usize, row: &Row) -> Result<(), String> {
+    fn judge_backend(&self, index: usize, row: &Row, fresh: bool) -> Result<(), String> {
         let reported = || self.played.lock().unwrap().iter().rev().find(|(i, ..)| *i == index).cloned();
         if !crate::support::poll(crate::support::PATIENCE, || reported().is_some()) {
             return Err("the backend is not done".into());
@@ -256,18 +269,22 @@ impl Table<'_> {
         {
             return Err(format!("packets {sizes:?} instead of {expected:?}"));
         }
-        if row.reuse == Reuse::No {
-            let uri = format!("/app/row/{index}");
-            let closed = crate::support::poll(crate::support::PATIENCE, || {
-                let log = self.backend.log();
-                let last = log.iter().rev().find(|c| c.requests().last().is_some_and(|r| r.uri == uri));
-                last.is_none_or(|connection| !connection.open)
-            });
-            if !closed {
-                return Err("the connection was kept".into());
-            }
+        let uri = format!("/app/row/{index}");
+        let carried = || -> Vec<_> {
+            let log = self.backend.log();
+            log.into_iter().filter(|c| c.requests().iter().any(|request| request.uri == uri)).collect()
+        };
+        // A reused connection that ends without a word is replaced at once, so the row may have been played twice.
+        let first = |connection: &ConnectionLog| connection.requests()[0].uri == uri;
+        if !carried().iter().any(|connection| first(connection) == fresh) {
+            return Err(format!("not played on a {} connection", if fresh { "fresh" } else { "reused" }));
         }
-        Ok(())
+        let kept = || carried().iter().any(|connection| connection.open);
+        let right = match row.reuse {
+            Reuse::No => crate::support::poll(crate::support::PATIENCE, || !kept()),
+            Reuse::Yes => kept(),
+        };
+        if right { Ok(()) } else { Err(format!("wrong about reuse: it should be {:?}", row.reuse)) }
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::malformed_rows::shortest;
 use crate::support::script::packet;
-use crate::support::{Backend, Client, Conversation, Ended, Httpd, Mpm, PATIENCE, client, pattern, under_each_mpm};
+use crate::support::{
+    Backend, Client, Conversation, Ended, Httpd, Mpm, PATIENCE, client, pattern, under_each_mpm,
+};
 
 under_each_mpm!(
     silence,
@@ -46,7 +48,11 @@ fn silence(mpm: Mpm) {
     for case in ["nothing", "half-head", "head", "half-body", "body"] {
         let begun = Instant::now();
         let answer = client::get(httpd.port(), &format!("/app/{case}"));
-        assert_eq!((answer.status, answer.header("Content-Type").is_some_and(|t| t.contains("html"))), (504, true), "{case}");
+        assert_eq!(
+            (answer.status, answer.header("Content-Type").is_some_and(|t| t.contains("html"))),
+            (504, true),
+            "{case}"
+        );
         assert!(!answer.text().contains("hello"), "{case}");
         assert!((250..5000).contains(&begun.elapsed().as_millis()), "{case}: {:?}", begun.elapsed());
         assert_eq!(client::get(httpd.port(), "/app/x").text(), "fine");

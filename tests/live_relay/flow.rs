@@ -6,7 +6,12 @@ use std::time::Duration;
 use crate::front;
 use crate::support::{Backend, Client, Ended, Gate, Mpm, pattern, under_each_mpm};
 
-under_each_mpm!(a_flush_lets_everything_leave, little_is_held_back, much_leaves_without_a_flush, a_head_alone_can_leave);
+under_each_mpm!(
+    a_flush_lets_everything_leave,
+    little_is_held_back,
+    much_leaves_without_a_flush,
+    a_head_alone_can_leave
+);
 
 /// Nothing arrives within a moment.
 fn is_silent(client: &Client) -> bool {

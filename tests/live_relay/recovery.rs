@@ -47,7 +47,16 @@ fn failures_after_sending(mpm: Mpm) {
     ];
     let backend = Backend::scripted(dropping);
     let mut seen = 0;
-    for settings in ["", "retries=1", "retries=4", "recovery_options=0", "recovery_options=0\nretries=1", "recovery_options=3", "recovery_options=19", "recovery_options=11"] {
+    for settings in [
+        "",
+        "retries=1",
+        "retries=4",
+        "recovery_options=0",
+        "recovery_options=0\nretries=1",
+        "recovery_options=3",
+        "recovery_options=19",
+        "recovery_options=11",
+    ] {
         let httpd = front(mpm, &backend, &format!("retry_interval=1\n{settings}"));
         for (_, method, times) in cases.iter().filter(|case| case.0 == settings) {
             let body: &[u8] = if *method == "POST" || *method == "PUT" { b"12345" } else { b"" };
@@ -98,7 +107,11 @@ fn a_restarted_backend_is_not_noticed(mpm: Mpm) {
     for round in 0..5 {
         assert_eq!(client.get("/app/x").text(), "served", "{round}");
         let posted = client.request("POST", "/app/x", &[], b"12345");
-        assert_eq!(posted.text(), "served", "a closed connection is noticed before anything is sent, {round}");
+        assert_eq!(
+            posted.text(),
+            "served",
+            "a closed connection is noticed before anything is sent, {round}"
+        );
         backend.stop();
         backend.listen();
     }
@@ -128,7 +141,11 @@ fn headers_are_the_point_of_no_return(mpm: Mpm) {
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     let answer = client.get("/app/x");
-    assert_eq!((answer.status, answer.header("X-Half")), (502, None), "nothing of the half response is shown");
+    assert_eq!(
+        (answer.status, answer.header("X-Half")),
+        (502, None),
+        "nothing of the half response is shown"
+    );
     assert!(!answer.text().contains("half"));
     assert_eq!(backend.requests().len(), 1);
 }

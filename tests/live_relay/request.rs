@@ -174,7 +174,10 @@ fn tls_attributes(mpm: Mpm) {
     let cipher = request.ssl_cipher.as_deref().expect("a cipher");
     assert!(cipher.contains("AES") || cipher.contains("CHACHA"), "{cipher}");
     assert!(matches!(request.ssl_key_size, Some(128 | 256)), "{:?}", request.ssl_key_size);
-    assert!(request.attribute("AJP_SSL_PROTOCOL").is_some_and(|name| name.starts_with("TLSv1")), "{request:?}");
+    assert!(
+        request.attribute("AJP_SSL_PROTOCOL").is_some_and(|name| name.starts_with("TLSv1")),
+        "{request:?}"
+    );
     assert!(request.server_port > 0 && url.contains(&format!(":{}/", request.server_port)));
 
     // Without a certificate of the client, and on the plain port.

@@ -121,13 +121,24 @@ fn headers(mpm: Mpm) {
     assert_eq!(page.header_all("X-Empty"), [""]);
     assert_eq!(page.header_all("WWW-Authenticate"), ["Basic realm=\"a\"", "Digest realm=\"b\""]);
     assert_eq!(page.header_all("Content-Language"), ["de"]);
-    for name in ["X-Listed", "Keep-Alive", "Trailer", "Upgrade", "Proxy-Connection", "Connection", "Transfer-Encoding"] {
+    for name in [
+        "X-Listed",
+        "Keep-Alive",
+        "Trailer",
+        "Upgrade",
+        "Proxy-Connection",
+        "Connection",
+        "Transfer-Encoding",
+    ] {
         assert_eq!(page.header(name), None, "{name}");
     }
     // "Connection: close" of the backend is about its own connection only.
     let page = client.get("/app/modified");
     assert_eq!(page.header_all("Last-Modified"), ["Sun, 06 Nov 1994 08:49:37 GMT"]);
-    assert_eq!(client.get("/app/headers/200").headers.iter().filter(|(n, _)| n.starts_with("X-Header-")).count(), 200);
+    assert_eq!(
+        client.get("/app/headers/200").headers.iter().filter(|(n, _)| n.starts_with("X-Header-")).count(),
+        200
+    );
 }
 
 fn headers_of_other_modules(mpm: Mpm) {
@@ -139,7 +150,11 @@ fn headers_of_other_modules(mpm: Mpm) {
     assert_eq!((page.header("X-Mine"), page.header("X-Always")), (Some("1"), Some("1")));
     assert_eq!(page.header_all("Set-Cookie"), ["z=1; Path=/", "b=2, with comma", "c=3"]);
     let page = client::get(httpd.port(), "/app/reason/200/x.css");
-    assert_eq!(page.header("Content-Type"), None, "a relayed page has no file whose name could tell its type");
+    assert_eq!(
+        page.header("Content-Type"),
+        None,
+        "a relayed page has no file whose name could tell its type"
+    );
 }
 
 fn framing(mpm: Mpm) {
@@ -148,7 +163,11 @@ fn framing(mpm: Mpm) {
     let mut client = Client::connect(httpd.port());
     for octets in [0, 1, 8191, 8192, 8193, 65_535, 1_000_000] {
         let sized = client.get(&format!("/app/size/{octets}"));
-        assert_eq!((sized.ended, sized.body == crate::support::pattern(octets)), (Ended::Length, true), "{octets}");
+        assert_eq!(
+            (sized.ended, sized.body == crate::support::pattern(octets)),
+            (Ended::Length, true),
+            "{octets}"
+        );
         assert_eq!(sized.header("Content-Length"), Some(octets.to_string().as_str()));
         let streamed = client.get(&format!("/app/stream/{octets}"));
         assert!(streamed.body == crate::support::pattern(octets), "{octets}");
@@ -178,7 +197,10 @@ fn bodies_where_none_may_be(mpm: Mpm) {
     assert_eq!((page.status, page.text().as_str()), (205, ""));
     assert_eq!(client.get("/file.txt").text(), "from disk\n");
     let page = client.request("HEAD", "/app/head", &[], b"");
-    assert_eq!((page.status, page.header("X-A"), page.header("Content-Length")), (200, Some("1"), Some("12345")));
+    assert_eq!(
+        (page.status, page.header("X-A"), page.header("Content-Length")),
+        (200, Some("1"), Some("12345"))
+    );
     assert_eq!(client.get("/file.txt").text(), "from disk\n");
     let page = client.request("HEAD", "/app/stream/100000", &[], b"");
     assert_eq!((page.status, page.ended), (200, Ended::NoBody));

@@ -47,7 +47,11 @@ fn bodies_of_known_length(mpm: Mpm) {
         client.send(format!("POST /app/e HTTP/1.1\r\nHost: h\r\nContent-Length: {octets}\r\n\r\n"));
         client.send(&body);
         let answer = client.read_response();
-        assert_eq!((answer.status, answer.ended, answer.body == body), (200, Ended::Length, true), "{octets}");
+        assert_eq!(
+            (answer.status, answer.ended, answer.body == body),
+            (200, Ended::Length, true),
+            "{octets}"
+        );
         let request = backend.last_request();
         assert_eq!(request.content_length(), Some(octets as u64));
         assert_eq!(request.header("transfer-encoding"), None);
@@ -127,7 +131,11 @@ fn full_duplex(mpm: Mpm) {
         let mut client = Client::connect(httpd.port());
         client.send(format!("POST /app/duplex HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n"));
         let put = |client: &mut Client, part: &[u8]| {
-            if chunked { client.send_chunk(part) } else { client.send(part) };
+            if chunked {
+                client.send_chunk(part)
+            } else {
+                client.send(part)
+            };
         };
         put(&mut client, &body[..3000]);
         let mut answer = client.try_read_head().unwrap();
@@ -206,6 +214,10 @@ fn expect_continue_with_the_backend_down(mpm: Mpm) {
         let mut client = Client::connect(httpd.port());
         client.send(format!("POST /app/e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n{head}\r\n\r\n"));
         let answer = client.read_response();
-        assert_eq!((answer.status, answer.interim.len()), (503, 0), "{head}: nothing may be uploaded in vain");
+        assert_eq!(
+            (answer.status, answer.interim.len()),
+            (503, 0),
+            "{head}: nothing may be uploaded in vain"
+        );
     }
 }
