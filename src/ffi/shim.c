@@ -2,6 +2,8 @@
 #include "util_script.h"
 #include <time.h>
 
+#include <sys/socket.h>
+
 apr_bucket_brigade *jk_brigade(request_rec *r)
 {
     return apr_brigade_create(r->pool, r->connection->bucket_alloc);
@@ -31,11 +33,18 @@ int jk_write(request_rec *r, apr_bucket_brigade *bb, const jk_piece *pieces, apr
     return rv != APR_SUCCESS || c->aborted;
 }
 
-/* Ends a response that has begun so that the client can see that it is incomplete: no last chunk, connection closed. */
+/* Ends a response that has begun so that the client can see that it is incomplete: no last chunk, connection closed.
+ * Where neither a length nor chunks tell the end of the body, an orderly close would look like it, so what is there is sent
+ * and the connection is reset. */
 void jk_abort_response(request_rec *r, apr_bucket_brigade *bb)
 {
     conn_rec *c = r->connection;
+    const request_rec *top = r;
+    int fd;
 
+    while (top->main) {
+        top = top->main;
+    }
     c->keepalive = AP_CONN_CLOSE;
     r->no_cache = 1;
     if (r->main) {
@@ -46,6 +55,16 @@ void jk_abort_response(request_rec *r, apr_bucket_brigade *bb)
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(c->bucket_alloc));
     ap_pass_brigade(r->output_filters, bb);
     apr_brigade_cleanup(bb);
+    fd = jk_client_descriptor(r);
+    if (fd >= 0 && !top->chunked && !apr_table_get(top->headers_out, "Content-Length")) {
+        struct linger now = { 1, 0 };
+
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(c->bucket_alloc));
+        ap_pass_brigade(c->output_filters, bb);
+        apr_brigade_cleanup(bb);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        c->aborted = 1;         /* no orderly end of TLS or of the connection */
+    }
 }
 
 /* Reads request body. `status` is the HTTP status of an error (0: the client is gone), or 1 when the data is the last. */

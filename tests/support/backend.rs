@@ -308,10 +308,7 @@ impl Backend {
                 )
             }
             Address::Unix(path) => {
-                format!(
-                    "worker.{name}.type=ajp13\nworker.{name}.host={}\nworker.{name}.port=0\n",
-                    path.display()
-                )
+                format!("worker.{name}.type=ajp13\nworker.{name}.host=unix:{}\n", path.display())
             }
         };
         if let Some(secret) = &self.shared.secret {

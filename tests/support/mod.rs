@@ -13,12 +13,13 @@
 //! ```
 
 // Each test file uses another part of this module, and helper functions of tests may panic.
-#![allow(dead_code, unused_imports, unreachable_pub)]
+#![allow(dead_code, unused_imports, unused_macros, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::time::{Duration, Instant};
 
 pub mod backend;
+pub mod certificate;
 pub mod client;
 pub mod digest;
 pub mod forward;
@@ -35,6 +36,33 @@ pub use forward::ForwardRequest;
 pub use httpd::{Httpd, Mpm};
 pub use script::Conversation;
 pub use tomcat::Tomcat;
+
+/// Makes tests of functions that take an [`Mpm`]: each runs as `event::NAME`, `worker::NAME` and `prefork::NAME`.
+macro_rules! under_each_mpm {
+    ($($name:ident),+ $(,)?) => {
+        mod event {
+            $(#[test] fn $name() { super::$name(crate::support::Mpm::Event); })+
+        }
+        mod worker {
+            $(#[test] fn $name() { super::$name(crate::support::Mpm::Worker); })+
+        }
+        mod prefork {
+            $(#[test] fn $name() { super::$name(crate::support::Mpm::Prefork); })+
+        }
+    };
+}
+/// As [`under_each_mpm`], without prefork: for what only threads of one process can do to each other.
+macro_rules! under_threaded_mpms {
+    ($($name:ident),+ $(,)?) => {
+        mod event {
+            $(#[test] fn $name() { super::$name(crate::support::Mpm::Event); })+
+        }
+        mod worker {
+            $(#[test] fn $name() { super::$name(crate::support::Mpm::Worker); })+
+        }
+    };
+}
+pub(crate) use {under_each_mpm, under_threaded_mpms};
 
 /// How long anything may take before a test fails: generous, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -344,10 +344,7 @@ impl<'w, 'p> HeaderList<'w, 'p> {
         self.counted.headers += 1;
         match code {
             Some(code) => self.writer.prefixed_string([codes::CODED, code], value),
-            None => {
-                self.writer.string(name);
-                self.writer.string(value);
-            }
+            None => self.writer.pair(name, value),
         }
     }
 

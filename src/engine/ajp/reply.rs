@@ -80,10 +80,9 @@ impl<'a> Iterator for Pairs<'a> {
                 return Some((name, value));
             }
             // No coded name is a hop-by-hop one.
-            if (!coded && headers::is_response_hop(name)) || self.listed.contains(name) {
-                continue;
+            if let Some(value) = self.listed.admit(name, value, coded) {
+                return Some((name, value));
             }
-            return Some((name, headers::trim(value)));
         }
         None
     }
@@ -105,7 +104,13 @@ impl<'a> Listed<'a> {
         Ok(())
     }
 
-    #[inline]
+    /// The trimmed value of a header, when the client is to get it.
+    #[cold]
+    fn admit<'v>(&self, name: &[u8], value: &'v [u8], coded: bool) -> Option<&'v [u8]> {
+        let dropped = (!coded && headers::is_response_hop(name)) || self.contains(name);
+        (!dropped).then(|| headers::trim(value))
+    }
+
     fn contains(&self, name: &[u8]) -> bool {
         self.used > 0
             && !headers::is_protected(name)

@@ -186,8 +186,28 @@ impl<'p> Writer<'p> {
         {
             *before = prefix;
             *size = length.to_be_bytes();
-            room.copy_from_slice(text);
+            copy(room, text);
             *nul = 0;
+        }
+    }
+
+    /// Appends a name and its value: two strings.
+    #[inline]
+    pub fn pair(&mut self, name: &[u8], value: &[u8]) {
+        let size = name.len().saturating_add(value.len());
+        let Some(room) = self.room(size.saturating_add(6)) else { return };
+        let lengths = (u16::try_from(name.len()), u16::try_from(value.len()));
+        if let Some((name_size, room)) = room.split_first_chunk_mut::<2>()
+            && let Some((name_room, room)) = room.split_at_mut_checked(name.len())
+            && let Some(([name_nul, high, low], room)) = room.split_first_chunk_mut::<3>()
+            && let Some((value_nul, value_room)) = room.split_last_mut()
+        {
+            *name_size = lengths.0.unwrap_or(NULL_STRING).to_be_bytes();
+            copy(name_room, name);
+            *name_nul = 0;
+            [*high, *low] = lengths.1.unwrap_or(NULL_STRING).to_be_bytes();
+            copy(value_room, value);
+            *value_nul = 0;
         }
     }
 
@@ -234,6 +254,24 @@ impl<'p> Writer<'p> {
         let length = u16::try_from(self.used.saturating_sub(FRAME)).map_err(|_| self.used)?;
         self.patch_at(2, length);
         Ok(())
+    }
+}
+
+/// Copies `text` to `room`, which is as long. Most texts are short: two words that may overlap take fewer instructions than
+/// a call.
+#[inline(always)]
+fn copy(room: &mut [u8], text: &[u8]) {
+    if text.len() <= 16
+        && let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>())
+    {
+        if let Some(place) = room.first_chunk_mut() {
+            *place = *first;
+        }
+        if let Some(place) = room.last_chunk_mut() {
+            *place = *last;
+        }
+    } else if room.len() == text.len() {
+        room.copy_from_slice(text);
     }
 }
 
