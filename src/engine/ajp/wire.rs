@@ -313,6 +313,26 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_is_two_strings_of_any_length() {
+        let text: Vec<u8> = (b'A'..=b'z').collect();
+        for length in 0..40 {
+            let (name, value) = (&text[..length], &text[1..40 - length]);
+            let mut pair = vec![b'#'; 200];
+            let mut writer = Writer::begin(&mut pair, 200);
+            writer.pair(name, value);
+            assert_eq!(writer.finish(), Ok(()));
+            let mut reader = Reader::new(&pair[FRAME..]);
+            assert_eq!(reader.string(), Ok(Some(name)));
+            assert_eq!(reader.string(), Ok(Some(value)));
+            assert!(reader.is_empty());
+        }
+        let mut small = Vec::new();
+        let mut writer = Writer::begin(&mut small, 12);
+        writer.pair(b"ab", b"c");
+        assert_eq!(writer.finish(), Err(13));
+    }
+
+    #[test]
     fn no_text_is_ever_written_as_the_null_string() {
         let mut out = Vec::new();
         let mut writer = Writer::begin(&mut out, usize::MAX);
