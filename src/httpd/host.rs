@@ -2,7 +2,7 @@
 
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
-use crate::engine::headers::same;
+use crate::engine::headers::{has_capitals, same};
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
 use crate::engine::text::Decimal;
@@ -289,13 +289,13 @@ fn status_line(status: u16, reason: &[u8]) -> Vec<u8> {
 
 /// The media type in lower case, its parameters as they are.
 fn content_type(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let Some(odd) = value.iter().position(|&octet| octet == b';' || octet.is_ascii_uppercase()) else {
-        return value.into();
-    };
-    if value.get(odd) == Some(&b';') {
+    if !has_capitals(value) {
         return value.into();
     }
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    if !value.get(..end).is_some_and(has_capitals) {
+        return value.into();
+    }
     let mut text = value.to_vec();
     if let Some(kind) = text.get_mut(..end) {
         kind.make_ascii_lowercase();
