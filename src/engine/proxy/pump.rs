@@ -157,15 +157,37 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 Step::Done { reusable } => return Ok(reusable),
                 Step::Wait(interest) => interest,
             };
-            let timeout = if interest.client_readable { manner.timing.client } else { manner.timing.send };
+            let timeout = self.patience(host.now(), interest, manner).unwrap_or(manner.timing.send);
             let descriptor = if interest.client_readable { host.body_descriptor() } else { None };
             match link.wait(interest.link_writable, descriptor, timeout) {
                 Ok(()) => {}
-                Err(LinkError::TimedOut) if interest.client_readable => {
-                    return Err(self.failure(Cause::Client(ClientFault::Body(408))));
-                }
+                Err(LinkError::TimedOut) => return Err(self.timed_out(interest, manner)),
                 Err(error) => return Err(self.failure(Cause::Link(error))),
             }
+        }
+    }
+
+    /// How long a driver waits at most for what [`Pump::step`] has just asked for; `None`: for ever.
+    pub fn patience(&self, now: Tick, interest: Interest, manner: &Manner<'_>) -> Option<Duration> {
+        if interest.client_readable {
+            return Some(manner.timing.client);
+        }
+        if interest.link_writable {
+            return Some(manner.timing.send);
+        }
+        let limit = manner.timing.reply?;
+        let spent = self.packet_since.map_or(Duration::ZERO, |(since, _)| now.since(since));
+        Some(limit.saturating_sub(spent))
+    }
+
+    /// The failure of an attempt when [`Pump::patience`] has passed.
+    pub fn timed_out(&self, interest: Interest, manner: &Manner<'_>) -> Failure {
+        if interest.client_readable {
+            self.failure(Cause::Client(ClientFault::Body(408)))
+        } else if interest.link_writable {
+            self.failure(Cause::Link(LinkError::TimedOut))
+        } else {
+            self.silent(manner)
         }
     }
 
@@ -183,7 +205,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
         loop {
             self.push(link);
             let mut client_wait = false;
-            if self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted) {
+            if self.answer_due() {
                 client_wait = self.answer(host)?;
                 if !client_wait {
                     continue;
@@ -193,7 +215,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 let reusable = reusable && !self.pending() && self.send_failed.is_none();
                 return Ok(Step::Done { reusable });
             }
-            if self.packet.is_empty() && !client_wait && (self.wanted.is_some() || self.end_wanted) {
+            if self.answer_due() && !client_wait {
                 continue;
             }
             let interest = Interest { link_writable: self.pending(), client_readable: client_wait };
@@ -202,6 +224,11 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 return Ok(Step::Wait(interest));
             }
         }
+    }
+
+    /// The backend waits for request body, and it can be sent. After a failure nothing can; the next read tells why.
+    fn answer_due(&self) -> bool {
+        self.send_failed.is_none() && self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted)
     }
 
     /// Output is left to send.
@@ -238,9 +265,6 @@ impl<'b, X: Exchange> Pump<'b, X> {
 
     /// Answers the backend's request for body data. True when the client has to send first.
     fn answer<H: Host>(&mut self, host: &mut H) -> Result<bool, Failure> {
-        if self.send_failed.is_some() {
-            return Ok(false); // cannot be answered; the next read tells why
-        }
         if self.end_wanted {
             self.end_wanted = false;
             self.packet = self.exchange.frame_end(&mut self.buffers.body);
@@ -249,9 +273,11 @@ impl<'b, X: Exchange> Pump<'b, X> {
         let max = self.wanted.unwrap_or(1);
         // From here on the first packet is overwritten.
         self.body_spent = true;
-        match fill(host, &mut self.buffers.body, max, host.body_descriptor().is_none())
-            .map_err(|fault| self.failure(Cause::Client(fault)))?
-        {
+        let block = host.body_descriptor().is_none();
+        let begun = self.packet_since.filter(|_| block).map(|_| host.now());
+        let read = fill(host, &mut self.buffers.body, max, block);
+        self.excuse(host, begun);
+        match read.map_err(|fault| self.failure(Cause::Client(fault)))? {
             BodyRead::WouldBlock => return Ok(true),
             BodyRead::Data(len) => self.packet = self.exchange.frame_body(&mut self.buffers.body, len),
             BodyRead::End if self.exchange.body_cut() => {
@@ -326,20 +352,34 @@ impl<'b, X: Exchange> Pump<'b, X> {
         }
     }
 
-    /// Keeps a piece of body for the next write.
+    /// Keeps a piece of body for the next write. Pieces that follow each other are one; when there are too many small ones
+    /// before the response has begun, they are moved together instead of being passed on early.
     fn hold<H: Host>(&mut self, host: &mut H, piece: (usize, usize), flush: bool) -> Result<(), Failure> {
-        if let Some(slot) = self.held.get_mut(self.held_count) {
-            *slot = piece;
-            self.held_count += 1;
-            self.held_bytes += piece.1 - piece.0;
+        let count = self.held_count;
+        match self.held.get_mut(..count).and_then(|held| held.last_mut()) {
+            Some(last) if last.1 == piece.0 => last.1 = piece.1,
+            _ => {
+                if let Some(slot) = self.held.get_mut(count) {
+                    *slot = piece;
+                    self.held_count += 1;
+                }
+            }
         }
+        self.held_bytes += piece.1 - piece.0;
         if flush {
-            self.deliver(host, Then::Flush)
-        } else if self.held_count == PIECES {
-            self.deliver(host, Then::More)
-        } else {
-            Ok(())
+            return self.deliver(host, Then::Flush);
         }
+        if self.held_count < PIECES {
+            return Ok(());
+        }
+        if self.delivered || self.held_bytes >= HOLD {
+            return self.deliver(host, Then::More);
+        }
+        if let Some(joined) = self.buffers.input.join(&self.held) {
+            self.held[0] = joined;
+            self.held_count = 1;
+        }
+        Ok(())
     }
 
     /// Passes what is held to the client.
@@ -348,12 +388,21 @@ impl<'b, X: Exchange> Pump<'b, X> {
         for (slot, piece) in pieces.iter_mut().zip(self.held.iter().take(self.held_count)) {
             *slot = self.buffers.input.at(piece.0, piece.1);
         }
+        let begun = self.packet_since.map(|_| host.now());
         let result = host.write(pieces.get(..self.held_count).unwrap_or_default(), then);
+        self.excuse(host, begun);
         self.traffic.body += self.held_bytes as u64;
         self.held_count = 0;
         self.held_bytes = 0;
         self.delivered = true;
         result.map_err(|fault| self.failure(Cause::Client(fault)))
+    }
+
+    /// The time since `begun` was the client's: a slow reader must not make the backend look silent.
+    fn excuse<H: Host>(&mut self, host: &H, begun: Option<Tick>) {
+        if let (Some(begun), Some((since, _))) = (begun, &mut self.packet_since) {
+            *since = since.after(host.now().since(begun));
+        }
     }
 
     /// Reads from the backend; false when nothing is there and `block` is not set.
