@@ -170,7 +170,7 @@ impl Failure {
             Cause::Client(ClientFault::Body(status)) => status,
             Cause::Encode(error) => error.status(),
             Cause::PoolExhausted | Cause::FailStatus(_) => 503,
-            Cause::Protocol(_) if self.stage == Stage::Ping => 503,
+            Cause::Protocol(_) | Cause::Cut if self.stage == Stage::Ping => 503,
             Cause::Protocol(_) | Cause::Cut => 502,
             Cause::Silent { .. } | Cause::Link(LinkError::TimedOut) if self.sent => 504,
             Cause::Silent { .. } => 503,
@@ -216,3 +216,6 @@ impl fmt::Display for Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
