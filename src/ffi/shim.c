@@ -92,6 +92,13 @@ int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_
                 : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
             return JK_READ_ERROR;
         }
+        if (r->eos_sent) {
+            /* httpd's own filter met a malformed chunk: it has ended the response and left the bad octets behind, which
+             * look like data, and an end of the body after them. */
+            apr_brigade_cleanup(bb);
+            *status = AP_FILTER_ERROR;
+            return JK_READ_ERROR;
+        }
         if (APR_BRIGADE_EMPTY(bb)) {
             if (!block) {
                 return JK_READ_AGAIN;

@@ -45,8 +45,12 @@ pub struct BadFraming {
 /// # Errors
 /// Anything that two HTTP parsers could read differently (RFC 9112 section 6.3).
 pub fn framing(request: Request<'_>) -> Result<RequestBody, BadFraming> {
-    if request.main().is_some() || request.previous().is_some() {
-        // The body belongs to the request this one was made from, and may be read already.
+    let failed = |earlier: &Request<'_>| earlier.status() >= 400;
+    if request.main().is_some()
+        || std::iter::successors(request.previous(), |earlier| earlier.previous()).any(|it| failed(&it))
+    {
+        // The body belongs to the request this one was made from, and may be read already. (A redirect that mod_rewrite
+        // makes in a directory is no failure: nobody has read the body.)
         return Ok(RequestBody::None);
     }
     let Some(headers) = request.headers() else { return Ok(RequestBody::None) };
@@ -140,7 +144,7 @@ impl<'r> HttpdHost<'r> {
     }
 
     /// Leaves unread request body to httpd, or closes the client connection when there is too much of it.
-    fn settle_body(&self) {
+    pub fn settle_body(&self) {
         let left = match self.head.body {
             _ if self.body_ended => 0,
             RequestBody::None => 0,

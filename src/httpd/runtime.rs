@@ -237,8 +237,11 @@ impl Backend {
             return;
         };
         for mut lease in self.pool.take_idle_for_ping(now, idle, usize::MAX) {
-            if ping(&mut *lease, timeout).is_ok() {
-                lease.keep(clock::now());
+            match ping(&mut *lease, timeout) {
+                Ok(()) => lease.keep(clock::now()),
+                // A request waits meanwhile: the others of a backend that hangs are closed unasked.
+                Err(Cause::Silent { .. }) => break,
+                Err(_) => {}
             }
         }
     }

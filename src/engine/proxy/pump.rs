@@ -156,15 +156,37 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 Step::Done { reusable } => return Ok(reusable),
                 Step::Wait(interest) => interest,
             };
-            let timeout = if interest.client_readable { manner.timing.client } else { manner.timing.send };
+            let timeout = self.patience(host.now(), interest, manner).unwrap_or(manner.timing.send);
             let descriptor = if interest.client_readable { host.body_descriptor() } else { None };
             match link.wait(interest.link_writable, descriptor, timeout) {
                 Ok(()) => {}
-                Err(LinkError::TimedOut) if interest.client_readable => {
-                    return Err(self.failure(Cause::Client(ClientFault::Body(408))));
-                }
+                Err(LinkError::TimedOut) => return Err(self.timed_out(interest, manner)),
                 Err(error) => return Err(self.failure(Cause::Link(error))),
             }
+        }
+    }
+
+    /// How long a driver waits at most for what [`Pump::step`] has just asked for; `None`: for ever.
+    pub fn patience(&self, now: Tick, interest: Interest, manner: &Manner<'_>) -> Option<Duration> {
+        if interest.client_readable {
+            return Some(manner.timing.client);
+        }
+        if interest.link_writable {
+            return Some(manner.timing.send);
+        }
+        let limit = manner.timing.reply?;
+        let spent = self.packet_since.map_or(Duration::ZERO, |(since, _)| now.since(since));
+        Some(limit.saturating_sub(spent))
+    }
+
+    /// The failure of an attempt when [`Pump::patience`] has passed.
+    pub fn timed_out(&self, interest: Interest, manner: &Manner<'_>) -> Failure {
+        if interest.client_readable {
+            self.failure(Cause::Client(ClientFault::Body(408)))
+        } else if interest.link_writable {
+            self.failure(Cause::Link(LinkError::TimedOut))
+        } else {
+            self.silent(manner)
         }
     }
 
@@ -182,7 +204,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
         loop {
             self.push(link);
             let mut client_wait = false;
-            if self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted) {
+            if self.answer_due() {
                 client_wait = self.answer(host)?;
                 if !client_wait {
                     continue;
@@ -192,7 +214,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 let reusable = reusable && !self.pending() && self.send_failed.is_none();
                 return Ok(Step::Done { reusable });
             }
-            if self.packet.is_empty() && !client_wait && (self.wanted.is_some() || self.end_wanted) {
+            if self.answer_due() && !client_wait {
                 continue;
             }
             let interest = Interest { link_writable: self.pending(), client_readable: client_wait };
@@ -201,6 +223,11 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 return Ok(Step::Wait(interest));
             }
         }
+    }
+
+    /// The backend waits for request body, and it can be sent. After a failure nothing can; the next read tells why.
+    fn answer_due(&self) -> bool {
+        self.send_failed.is_none() && self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted)
     }
 
     /// Output is left to send.
@@ -237,9 +264,6 @@ impl<'b, X: Exchange> Pump<'b, X> {
 
     /// Answers the backend's request for body data. True when the client has to send first.
     fn answer<H: Host>(&mut self, host: &mut H) -> Result<bool, Failure> {
-        if self.send_failed.is_some() {
-            return Ok(false); // cannot be answered; the next read tells why
-        }
         if self.end_wanted {
             self.end_wanted = false;
             self.packet = self.exchange.frame_end(&mut self.buffers.body);
@@ -248,9 +272,11 @@ impl<'b, X: Exchange> Pump<'b, X> {
         let max = self.wanted.unwrap_or(1);
         // From here on the first packet is overwritten.
         self.body_spent = true;
-        match fill(host, &mut self.buffers.body, max, host.body_descriptor().is_none())
-            .map_err(|fault| self.failure(Cause::Client(fault)))?
-        {
+        let block = host.body_descriptor().is_none();
+        let begun = self.packet_since.filter(|_| block).map(|_| host.now());
+        let read = fill(host, &mut self.buffers.body, max, block);
+        self.excuse(host, begun);
+        match read.map_err(|fault| self.failure(Cause::Client(fault)))? {
             BodyRead::WouldBlock => return Ok(true),
             BodyRead::Data(len) => self.packet = self.exchange.frame_body(&mut self.buffers.body, len),
             BodyRead::End if self.exchange.body_cut() => {
@@ -322,26 +348,41 @@ impl<'b, X: Exchange> Pump<'b, X> {
         }
     }
 
-    /// Keeps a piece of body for the next write.
+    /// Keeps a piece of body for the next write. Pieces that follow each other are one; when there are too many small ones
+    /// before the response has begun, they are moved together instead of being passed on early.
     fn hold<H: Host>(&mut self, host: &mut H, piece: (usize, usize), flush: bool) -> Result<(), Failure> {
-        self.buffers.held.push(piece);
+        let held = &mut self.buffers.held;
+        match held.last_mut() {
+            Some(last) if last.1 == piece.0 => last.1 = piece.1,
+            _ => held.push(piece),
+        }
         self.held_bytes += piece.1 - piece.0;
         if flush {
-            self.deliver(host, Then::Flush)
-        } else if self.buffers.held.len() >= PIECES {
-            self.deliver(host, Then::More)
-        } else {
-            Ok(())
+            return self.deliver(host, Then::Flush);
         }
+        if self.buffers.held.len() < PIECES {
+            return Ok(());
+        }
+        if self.delivered || self.held_bytes >= HOLD {
+            return self.deliver(host, Then::More);
+        }
+        let Buffers { input, held, .. } = &mut *self.buffers;
+        if let Some(joined) = input.join(held) {
+            held.clear();
+            held.push(joined);
+        }
+        Ok(())
     }
 
     /// Passes what is held to the client.
     fn deliver<H: Host>(&mut self, host: &mut H, then: Then) -> Result<(), Failure> {
+        let begun = self.packet_since.map(|_| host.now());
         let result = if self.buffers.held.len() <= FEW {
             self.write::<H, FEW>(host, then)
         } else {
             self.write::<H, PIECES>(host, then)
         };
+        self.excuse(host, begun);
         self.traffic.body += self.held_bytes as u64;
         self.buffers.held.clear();
         self.held_bytes = 0;
@@ -358,6 +399,13 @@ impl<'b, X: Exchange> Pump<'b, X> {
             *slot = input.at(piece.0, piece.1);
         }
         host.write(pieces.get(..held.len()).unwrap_or_default(), then)
+    }
+
+    /// The time since `begun` was the client's: a slow reader must not make the backend look silent.
+    fn excuse<H: Host>(&mut self, host: &H, begun: Option<Tick>) {
+        if let (Some(begun), Some((since, _))) = (begun, &mut self.packet_since) {
+            *since = since.after(host.now().since(begun));
+        }
     }
 
     /// Reads from the backend; false when nothing is there and `block` is not set.
