@@ -100,3 +100,35 @@ fn an_error_page_of_the_backend_gets_no_body() {
     // The connection is in step.
     assert_eq!(client.get("/app/y").status, 200);
 }
+
+/// `"plain text "` a thousand times, compressed by gzip.
+const GZIP: &str = concat!(
+    "1f8b08000000000002ffedc6a10d00200c00b057f61a6282842c13139ccf1b8856b5cfda159377a25555555555555555",
+    "555555555555555555555555557fed03aba499aff82a0000",
+);
+
+#[test]
+fn a_body_that_httpd_decompresses_has_another_length() {
+    let backend = Backend::start();
+    let httpd = Httpd::builder()
+        .modules(&["filter", "deflate"])
+        .workers(backend.worker("w"))
+        .conf("JkMount /app/* w\n<Location /app>\nSetInputFilter DEFLATE\n</Location>")
+        .start();
+    let body: Vec<u8> =
+        (0..GZIP.len()).step_by(2).map(|at| u8::from_str_radix(&GZIP[at..at + 2], 16).unwrap()).collect();
+    let mut client = Client::connect(httpd.port());
+    let head = format!(
+        "POST /app/upload HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.send(head);
+    client.send(body);
+    let response = client.read_response_to("POST");
+    assert_eq!(response.status, 200);
+    let request = backend.last_request();
+    assert_eq!(request.header("content-length"), None);
+    assert_eq!(request.header("transfer-encoding"), Some("chunked"));
+    let octets: usize = backend.log()[0].bodies().iter().map(|(length, _)| *length).sum();
+    assert_eq!(octets, 11_000);
+}

@@ -73,6 +73,7 @@ int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_
     apr_bucket *b;
     apr_size_t used = 0;
     int end = 0;
+    int rounds = 0;
 
     *got = 0;
     *status = 0;
@@ -102,6 +103,10 @@ int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_
         if (APR_BRIGADE_EMPTY(bb)) {
             if (!block) {
                 return JK_READ_AGAIN;
+            }
+            if (++rounds > 1000) {
+                *status = HTTP_BAD_REQUEST;     /* a filter that never delivers anything */
+                return JK_READ_ERROR;
             }
             continue;
         }
@@ -253,4 +258,10 @@ const char *jk_section_handler(request_rec *r)
     }
     name = ap_expr_str_exec(r, core->expr_handler, &error);
     return error ? NULL : name;
+}
+
+/* An input filter may decompress the body, so that its length is not the one in the request. */
+int jk_body_may_change(const request_rec *r)
+{
+    return r->input_filters != r->proto_input_filters && apr_table_get(r->headers_in, "Content-Encoding") != NULL;
 }

@@ -53,6 +53,7 @@ int jk_is_index_probe(const request_rec *r);
 void jk_name_file(request_rec *r);
 void jk_last_modified(request_rec *r, const char *value);
 
+int jk_body_may_change(const request_rec *r);
 apr_int64_t jk_server_timeout(const request_rec *r);
 int jk_nodecode(const request_rec *r);
 

@@ -74,6 +74,7 @@ pub fn framing(request: Request<'_>) -> Result<RequestBody, BadFraming> {
         None => Ok(RequestBody::None),
         Some(text) => match decimal(text) {
             Some(0) => Ok(RequestBody::None),
+            Some(_) if request.body_may_change() => Ok(RequestBody::Unknown),
             Some(length) => Ok(RequestBody::Known(length)),
             None => Err(BadFraming { status: 400, reason: "Content-Length is not a plain decimal number" }),
         },

@@ -14,6 +14,8 @@ pub struct Buffers {
     pub head: Vec<u8>,
     /// One framed body packet.
     pub body: Vec<u8>,
+    /// Request body that was read ahead and is more than the backend wants at once.
+    pub spare: Vec<u8>,
     /// What the backend sent and nobody has used yet.
     pub input: Input,
     /// Pieces of response body that are held back: from and to, positions of `input`.
