@@ -40,6 +40,7 @@ test:
 	@scripts/setup.sh build run test
 	@$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked --example ajp_backend
+	$(CARGO) test --locked --test mapping_table --test uri_security --test forward_uri --test ajp_malformed -- --nocapture --test-threads=1
 	$(CARGO) test --locked
 
 ## check: formatting, lints and documentation, warnings are errors

@@ -34,7 +34,7 @@ impl<'a> Iterator for Fields<'a> {
     /// Name and value, the value trimmed of blanks and tabs.
     type Item = (&'a [u8], &'a [u8]);
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Ajp(pairs) => pairs.next(),

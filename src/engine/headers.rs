@@ -75,6 +75,12 @@ pub fn first_control(value: &[u8]) -> Option<u8> {
     value.iter().copied().find(|&octet| is_control(octet))
 }
 
+/// There are capital letters in `text`.
+#[inline]
+pub(crate) fn has_capitals(text: &[u8]) -> bool {
+    !every(text, |octet| octet.wrapping_sub(b'A') >= 26)
+}
+
 /// `value` without the blanks and tabs around it.
 #[inline]
 pub fn trim(mut value: &[u8]) -> &[u8] {
@@ -255,7 +261,7 @@ fn is_control(octet: u8) -> bool {
 /// `good` holds for every octet. Works on blocks that the compiler checks with a few vector instructions each; a text of up
 /// to 32 octets is two blocks, its beginning and its end, which may overlap. `good` should have no branches.
 #[inline(always)]
-fn every(text: &[u8], good: impl Fn(u8) -> bool + Copy) -> bool {
+pub(crate) fn every(text: &[u8], good: impl Fn(u8) -> bool + Copy) -> bool {
     if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
         if text.len() > 32 {
             let (blocks, _) = text.as_chunks::<16>();
@@ -386,6 +392,12 @@ mod tests {
         assert!(listed.contains(b"x-a") && listed.contains(b"X-BEE") && listed.contains(b"X-c"));
         assert!(!listed.contains(b"X") && !listed.contains(b"Host") && !listed.contains(b"Close2"));
         assert_eq!(listed.add("y".repeat(512).as_bytes()), Err(BadConnection));
+    }
+
+    #[test]
+    fn capitals_are_found_at_both_ends_of_the_alphabet() {
+        assert!(has_capitals(b"text/htmL") && has_capitals(b"A") && has_capitals(b"text/Zzzzzzzzzzzzzzzzz"));
+        assert!(!has_capitals(b"") && !has_capitals(b"text/html; charset=@[`{\xc1"));
     }
 
     #[test]

@@ -163,13 +163,16 @@ unsafe extern "C" fn child_init<M: Module>(pchild: *mut sys::apr_pool_t, main: *
 }
 
 unsafe extern "C" fn translate_name<M: Module>(request: *mut sys::request_rec) -> c_int {
+    let failed = sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
+    // Not DECLINED: the file of a URL that should have been mapped must not be served instead.
     // SAFETY: httpd passes a live request to its hooks.
-    guard(sys::DECLINED, || M::translate_name(unsafe { Request::new(request) }).code())
+    guard(failed, || M::translate_name(unsafe { Request::new(request) }).code())
 }
 
 unsafe extern "C" fn map_to_storage<M: Module>(request: *mut sys::request_rec) -> c_int {
+    let failed = sys::HTTP_INTERNAL_SERVER_ERROR as c_int;
     // SAFETY: as above.
-    guard(sys::DECLINED, || M::map_to_storage(unsafe { Request::new(request) }).code())
+    guard(failed, || M::map_to_storage(unsafe { Request::new(request) }).code())
 }
 
 unsafe extern "C" fn handler<M: Module>(request: *mut sys::request_rec) -> c_int {

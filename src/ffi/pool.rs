@@ -1,6 +1,6 @@
 //! APR pools: memory that lives as long as a request, a configuration or a process.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -148,9 +148,12 @@ impl<'p> Pool<'p> {
 
     /// The value kept in the pool under `key`, made by `make` the first time. It lives as long as the pool.
     ///
-    /// A key stands for one type: it is extended by the type's name.
+    /// A key stands for one type of one copy of this library: two versions of the module can be loaded one after the other
+    /// into a process that is restarted, and their types of the same name need not have the same layout.
     pub fn remember_once<T: 'static>(self, key: &str, make: impl FnOnce() -> T) -> &'p T {
-        let key = self.copy(format!("{key}:{}", std::any::type_name::<T>()).as_bytes());
+        static COPY: u8 = 0;
+        let name = std::any::type_name::<T>();
+        let key = CString::new(format!("{key}:{name}:{:p}", &raw const COPY)).unwrap_or_default();
         let mut data = std::ptr::null_mut();
         // SAFETY: the pool is live and the key is NUL-terminated.
         unsafe { sys::apr_pool_userdata_get(&mut data, key.as_ptr(), self.raw()) };

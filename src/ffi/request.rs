@@ -332,6 +332,12 @@ impl<'r> Request<'r> {
         unsafe { (*self.get().connection).aborted != 0 }
     }
 
+    /// An input filter may change the length of the body (decompression).
+    pub fn body_may_change(self) -> bool {
+        // SAFETY: live request.
+        unsafe { sys::jk_body_may_change(self.raw()) != 0 }
+    }
+
     /// The client's connection closes after this response.
     pub fn close_after(self) {
         // SAFETY: the connection outlives the request.

@@ -75,6 +75,7 @@ int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_
     apr_bucket *b;
     apr_size_t used = 0;
     int end = 0;
+    int rounds = 0;
 
     *got = 0;
     *status = 0;
@@ -94,9 +95,20 @@ int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_
                 : ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
             return JK_READ_ERROR;
         }
+        if (r->eos_sent) {
+            /* httpd's own filter met a malformed chunk: it has ended the response and left the bad octets behind, which
+             * look like data, and an end of the body after them. */
+            apr_brigade_cleanup(bb);
+            *status = AP_FILTER_ERROR;
+            return JK_READ_ERROR;
+        }
         if (APR_BRIGADE_EMPTY(bb)) {
             if (!block) {
                 return JK_READ_AGAIN;
+            }
+            if (++rounds > 1000) {
+                *status = HTTP_BAD_REQUEST;     /* a filter that never delivers anything */
+                return JK_READ_ERROR;
             }
             continue;
         }
@@ -293,4 +305,10 @@ apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_in
         return 0;
     }
     return strftime(out, size, format, &parts);
+}
+
+/* An input filter may decompress the body, so that its length is not the one in the request. */
+int jk_body_may_change(const request_rec *r)
+{
+    return r->input_filters != r->proto_input_filters && apr_table_get(r->headers_in, "Content-Encoding") != NULL;
 }

@@ -262,11 +262,14 @@ fn fail_codes(codes: &[FailStatus]) -> Vec<i32> {
 /// What httpd does after a failure.
 fn failed(host: &mut HttpdHost<'_>, failure: &Failure) -> Verdict {
     if failure.delivered {
-        if failure.fault() != Fault::Client {
+        // Also when the client's own body broke: it may still be reading, and must not take the rest for all.
+        if !host.request().aborted() {
             host.abort();
         }
         return Verdict::Ok;
     }
+    // httpd reads the rest of the body before it sends some of its error pages; a large rest is not worth the wait.
+    host.settle_body();
     if failure.fault() == Fault::Client {
         // Whatever is left of the body cannot be told from the next request.
         host.request().close_after();

@@ -6,7 +6,7 @@ use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
-use crate::engine::headers::same;
+use crate::engine::headers::{has_capitals, same};
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
 use crate::engine::text::Decimal;
@@ -50,8 +50,12 @@ pub struct BadFraming {
 /// # Errors
 /// Anything that two HTTP parsers could read differently (RFC 9112 section 6.3).
 pub fn framing(request: Request<'_>, ignore_length: bool) -> Result<RequestBody, BadFraming> {
-    if request.main().is_some() || request.previous().is_some() {
-        // The body belongs to the request this one was made from, and may be read already.
+    let failed = |earlier: &Request<'_>| earlier.status() >= 400;
+    if request.main().is_some()
+        || std::iter::successors(request.previous(), |earlier| earlier.previous()).any(|it| failed(&it))
+    {
+        // The body belongs to the request this one was made from, and may be read already. (A redirect that mod_rewrite
+        // makes in a directory is no failure: nobody has read the body.)
         return Ok(RequestBody::None);
     }
     let Some(headers) = request.headers() else { return Ok(RequestBody::None) };
@@ -76,7 +80,7 @@ pub fn framing(request: Request<'_>, ignore_length: bool) -> Result<RequestBody,
         Some(text) => match decimal(text) {
             Some(0) => Ok(RequestBody::None),
             // An input filter changes the body: its length is not what the client says.
-            Some(_) if ignore_length => Ok(RequestBody::Unknown),
+            Some(_) if ignore_length || request.body_may_change() => Ok(RequestBody::Unknown),
             Some(length) => Ok(RequestBody::Known(length)),
             None => Err(BadFraming { status: 400, reason: "Content-Length is not a plain decimal number" }),
         },
@@ -160,7 +164,7 @@ impl<'r> HttpdHost<'r> {
     }
 
     /// Leaves unread request body to httpd, or closes the client connection when there is too much of it.
-    fn settle_body(&self) {
+    pub fn settle_body(&self) {
         let left = match self.head.body {
             _ if self.body_ended => 0,
             RequestBody::None => 0,
@@ -312,13 +316,13 @@ fn status_line(status: u16, reason: &[u8]) -> Vec<u8> {
 
 /// The media type in lower case, its parameters as they are.
 fn content_type(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let Some(odd) = value.iter().position(|&octet| octet == b';' || octet.is_ascii_uppercase()) else {
-        return value.into();
-    };
-    if value.get(odd) == Some(&b';') {
+    if !has_capitals(value) {
         return value.into();
     }
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    if !value.get(..end).is_some_and(has_capitals) {
+        return value.into();
+    }
     let mut text = value.to_vec();
     if let Some(kind) = text.get_mut(..end) {
         kind.make_ascii_lowercase();

@@ -24,6 +24,8 @@ use crate::transport::socket::SocketOptions;
 
 /// Least time between two questions to the resolver about one backend.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Idle connections probed at one time.
+const PROBED_AT_ONCE: usize = 4;
 /// Largest AJP payload accepted: all that its length field can say, because some backends exceed the agreed size in heads.
 const RECEIVE_LIMIT: usize = 65_535;
 
@@ -247,9 +249,19 @@ impl Backend {
         else {
             return;
         };
-        for mut lease in self.pool.take_idle_for_ping(now, idle, usize::MAX) {
-            if ping(&mut *lease, timeout).is_ok() {
-                lease.keep(clock::now());
+        // A few at a time: those being probed count as in use.
+        loop {
+            let due = self.pool.take_idle_for_ping(now, idle, PROBED_AT_ONCE);
+            if due.is_empty() {
+                return;
+            }
+            for mut lease in due {
+                match ping(&mut *lease, timeout) {
+                    Ok(()) => lease.keep(clock::now()),
+                    // A request may be waiting for this to end: one silence is enough.
+                    Err(Cause::Silent { .. }) => return,
+                    Err(_) => {}
+                }
             }
         }
     }

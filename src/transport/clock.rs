@@ -11,7 +11,7 @@ use crate::engine::units::Tick;
 /// The current tick.
 pub fn now() -> Tick {
     let since_boot: Duration = socket::monotonic();
-    Tick(u64::try_from(since_boot.as_micros()).unwrap_or(u64::MAX))
+    Tick(since_boot.as_secs() * 1_000_000 + u64::from(since_boot.subsec_micros()))
 }
 
 /// The time left until `deadline`; `None` when there is no deadline, zero when it has passed.

@@ -113,20 +113,20 @@ impl Malformed {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Magic([b'H', b'T', b'T', b'P']) => {
-                Some("this is an HTTP answer: the worker's port is an HTTP connector, not an AJP connector")
+                Some("This is an HTTP answer: the worker's port is an HTTP connector, not an AJP connector.")
             }
             Self::Magic([0x14..=0x17, 0x03, ..]) => {
-                Some("this is a TLS record: the worker's port is an HTTPS connector, not an AJP connector")
+                Some("This is a TLS record: the worker's port is an HTTPS connector, not an AJP connector.")
             }
             Self::Magic([b'A', b'C', ..]) => {
-                Some("this is AJP14, which no current server speaks: use AJP/1.3")
+                Some("This is AJP14, which no current server speaks: use AJP/1.3.")
             }
             Self::Magic([0x12, 0x34, ..]) => {
-                Some("these are packets of a web server: the worker's port is not a servlet container")
+                Some("These are packets of a web server: the worker's port is not a servlet container.")
             }
             Self::TooLong { .. } => Some(
-                "the backend sends larger packets than this worker accepts: set max_packet_size to the packetSize \
-                 of the AJP connector",
+                "The backend sends larger packets than this worker accepts: set max_packet_size to the packetSize \
+                 of the AJP connector.",
             ),
             _ => None,
         }

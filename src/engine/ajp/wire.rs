@@ -135,7 +135,7 @@ impl<'p> Writer<'p> {
     /// The next `size` octets of the packet; counts them as missing when they do not fit.
     #[inline]
     fn room(&mut self, size: usize) -> Option<&mut [u8]> {
-        let end = self.used.saturating_add(size);
+        let end = self.used + size; // at most 65536, and the length of a text or two with a few octets
         if end > self.out.len() && !self.grow(end, size) {
             return None;
         }
@@ -177,7 +177,7 @@ impl<'p> Writer<'p> {
     /// Appends `prefix` and then a string: a header code or an attribute code and its value.
     #[inline]
     pub fn prefixed_string<const N: usize>(&mut self, prefix: [u8; N], text: &[u8]) {
-        let Some(room) = self.room(text.len().saturating_add(N + 3)) else { return };
+        let Some(room) = self.room(text.len() + N + 3) else { return };
         // The limit is at most 65536, so what fits is below 65535 and is never taken for the null string.
         let length = u16::try_from(text.len()).unwrap_or(NULL_STRING);
         if let Some((before, room)) = room.split_first_chunk_mut::<N>()
@@ -192,10 +192,9 @@ impl<'p> Writer<'p> {
     }
 
     /// Appends a name and its value: two strings.
-    #[inline]
+    #[inline(always)]
     pub fn pair(&mut self, name: &[u8], value: &[u8]) {
-        let size = name.len().saturating_add(value.len());
-        let Some(room) = self.room(size.saturating_add(6)) else { return };
+        let Some(room) = self.room(name.len() + value.len() + 6) else { return };
         let lengths = (u16::try_from(name.len()), u16::try_from(value.len()));
         if let Some((name_size, room)) = room.split_first_chunk_mut::<2>()
             && let Some((name_room, room)) = room.split_at_mut_checked(name.len())
@@ -311,6 +310,26 @@ mod tests {
         writer.octets([1]);
         assert_eq!(writer.finish(), Err(14));
         assert!(out.len() <= 12);
+    }
+
+    #[test]
+    fn a_pair_is_two_strings_of_any_length() {
+        let text: Vec<u8> = (b'A'..=b'z').collect();
+        for length in 0..40 {
+            let (name, value) = (&text[..length], &text[1..40 - length]);
+            let mut pair = vec![b'#'; 200];
+            let mut writer = Writer::begin(&mut pair, 200);
+            writer.pair(name, value);
+            assert_eq!(writer.finish(), Ok(()));
+            let mut reader = Reader::new(&pair[FRAME..]);
+            assert_eq!(reader.string(), Ok(Some(name)));
+            assert_eq!(reader.string(), Ok(Some(value)));
+            assert!(reader.is_empty());
+        }
+        let mut small = Vec::new();
+        let mut writer = Writer::begin(&mut small, 12);
+        writer.pair(b"ab", b"c");
+        assert_eq!(writer.finish(), Err(13));
     }
 
     #[test]

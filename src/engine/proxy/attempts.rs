@@ -174,7 +174,11 @@ fn attempt<H: Host, P: Links>(
         match fill(host, &mut buffers.body, max, true) {
             Ok(BodyRead::Data(len)) => *kept = Some(len),
             other => {
-                links.release(link); // nothing was sent on it
+                if worker.reuse {
+                    links.release(link); // nothing was sent on it
+                } else {
+                    links.discard(link, false);
+                }
                 let fault = other.err().unwrap_or(ClientFault::Body(400));
                 return Err(Failure::early(Cause::Client(fault), Stage::Send));
             }

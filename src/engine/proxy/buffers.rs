@@ -14,6 +14,8 @@ pub struct Buffers {
     pub head: Vec<u8>,
     /// One framed body packet.
     pub body: Vec<u8>,
+    /// Request body that was read ahead and is more than the backend wants at once.
+    pub spare: Vec<u8>,
     /// What the backend sent and nobody has used yet.
     pub input: Input,
     /// Pieces of response body that are held back: from and to, positions of `input`.
@@ -63,6 +65,18 @@ impl Input {
     /// Marks `n` octets as used.
     pub fn consume(&mut self, n: usize) {
         self.start = self.end.min(self.start.saturating_add(n));
+    }
+
+    /// Moves `pieces`, ranges in ascending order, up to the last of them and returns the range they fill together. The
+    /// octets between them are lost.
+    pub fn join(&mut self, pieces: &[(usize, usize)]) -> Option<(usize, usize)> {
+        let (&(mut start, end), before) = pieces.split_last()?;
+        for &(from, to) in before.iter().rev() {
+            self.data.get(from..to)?;
+            start = start.checked_sub(to - from)?;
+            self.data.copy_within(from..to, start);
+        }
+        Some((start, end))
     }
 
     /// Space for reading. `keep` is the first position that must stay where it is; `need` octets from the first unused one
@@ -139,6 +153,16 @@ mod tests {
         assert_eq!(moved, INPUT_SIZE - 10);
         assert_eq!(input.at(0, 10), &[7; 10]);
         assert_eq!(input.filled(), &[7; 4]);
+    }
+
+    #[test]
+    fn pieces_are_joined_where_the_last_one_stands() {
+        let mut input = Input::default();
+        put(&mut input, b"..ab...c.def!");
+        assert_eq!(input.join(&[(2, 4), (7, 8), (9, 12)]), Some((6, 12)));
+        assert_eq!(input.at(6, 13), b"abcdef!");
+        assert_eq!(input.join(&[(6, 12)]), Some((6, 12)));
+        assert_eq!(input.join(&[]), None);
     }
 
     #[test]

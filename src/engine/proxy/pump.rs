@@ -92,6 +92,10 @@ pub struct Pump<'b, X> {
     end_wanted: bool,
     first_body: bool,
     body_spent: bool,
+    /// Most octets the backend asked for last time; 0 before it asked.
+    usual: usize,
+    /// Octets of the next packet that were read before the backend asked for them.
+    ahead: usize,
     send_failed: Option<LinkError>,
     held_bytes: usize,
     head_seen: bool,
@@ -107,6 +111,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
     pub fn new(mut exchange: X, buffers: &'b mut Buffers, kept: Option<usize>) -> Self {
         buffers.input.clear();
         buffers.held.clear();
+        buffers.spare.clear();
         let packet = match kept {
             Some(len) => exchange.frame_body(&mut buffers.body, len),
             None => 0..0,
@@ -120,6 +125,8 @@ impl<'b, X: Exchange> Pump<'b, X> {
             end_wanted: false,
             first_body: kept.is_some(),
             body_spent: false,
+            usual: 0,
+            ahead: 0,
             send_failed: None,
             held_bytes: 0,
             head_seen: false,
@@ -165,15 +172,37 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 Step::Done { reusable } => return Ok(reusable),
                 Step::Wait(interest) => interest,
             };
-            let timeout = if interest.client_readable { manner.timing.client } else { manner.timing.send };
+            let timeout = self.patience(host.now(), interest, manner).unwrap_or(manner.timing.send);
             let descriptor = if interest.client_readable { host.body_descriptor() } else { None };
             match link.wait(interest.link_writable, descriptor, timeout) {
                 Ok(()) => {}
-                Err(LinkError::TimedOut) if interest.client_readable => {
-                    return Err(self.failure(Cause::Client(ClientFault::Body(408))));
-                }
+                Err(LinkError::TimedOut) => return Err(self.timed_out(interest, manner)),
                 Err(error) => return Err(self.failure(Cause::Link(error))),
             }
+        }
+    }
+
+    /// How long a driver waits at most for what [`Pump::step`] has just asked for; `None`: for ever.
+    pub fn patience(&self, now: Tick, interest: Interest, manner: &Manner<'_>) -> Option<Duration> {
+        if interest.client_readable {
+            return Some(manner.timing.client);
+        }
+        if interest.link_writable {
+            return Some(manner.timing.send);
+        }
+        let limit = manner.timing.reply?;
+        let spent = self.packet_since.map_or(Duration::ZERO, |(since, _)| now.since(since));
+        Some(limit.saturating_sub(spent))
+    }
+
+    /// The failure of an attempt when [`Pump::patience`] has passed.
+    pub fn timed_out(&self, interest: Interest, manner: &Manner<'_>) -> Failure {
+        if interest.client_readable {
+            self.failure(Cause::Client(ClientFault::Body(408)))
+        } else if interest.link_writable {
+            self.failure(Cause::Link(LinkError::TimedOut))
+        } else {
+            self.silent(manner)
         }
     }
 
@@ -191,7 +220,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
         loop {
             self.push(link);
             let mut client_wait = false;
-            if self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted) {
+            if self.answer_due() {
                 client_wait = self.answer(host)?;
                 if !client_wait {
                     continue;
@@ -201,15 +230,21 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 let reusable = reusable && !self.pending() && self.send_failed.is_none();
                 return Ok(Step::Done { reusable });
             }
-            if self.packet.is_empty() && !client_wait && (self.wanted.is_some() || self.end_wanted) {
+            if self.answer_due() && !client_wait {
                 continue;
             }
+            self.read_ahead(host)?;
             let interest = Interest { link_writable: self.pending(), client_readable: client_wait };
             let alone = block && !interest.link_writable && !interest.client_readable;
             if !self.receive(host, link, manner, alone)? {
                 return Ok(Step::Wait(interest));
             }
         }
+    }
+
+    /// The backend waits for request body, and it can be sent. After a failure nothing can; the next read tells why.
+    fn answer_due(&self) -> bool {
+        self.send_failed.is_none() && self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted)
     }
 
     /// Output is left to send.
@@ -246,22 +281,27 @@ impl<'b, X: Exchange> Pump<'b, X> {
 
     /// Answers the backend's request for body data. True when the client has to send first.
     fn answer<H: Host>(&mut self, host: &mut H) -> Result<bool, Failure> {
-        if self.send_failed.is_some() {
-            return Ok(false); // cannot be answered; the next read tells why
-        }
         if self.end_wanted {
             self.end_wanted = false;
             self.packet = self.exchange.frame_end(&mut self.buffers.body);
             return Ok(false);
         }
         let max = self.wanted.unwrap_or(1);
-        // From here on the first packet is overwritten.
-        self.body_spent = true;
-        match fill(host, &mut self.buffers.body, max, host.body_descriptor().is_none())
-            .map_err(|fault| self.failure(Cause::Client(fault)))?
-        {
+        let block = host.body_descriptor().is_none();
+        let begun = self.packet_since.filter(|_| block).map(|_| host.now());
+        let read = match self.read_before(max) {
+            0 => fill(host, &mut self.buffers.body, max, block),
+            len => Ok(BodyRead::Data(len)),
+        };
+        self.usual = max;
+        self.excuse(host, begun);
+        match read.map_err(|fault| self.failure(Cause::Client(fault)))? {
             BodyRead::WouldBlock => return Ok(true),
-            BodyRead::Data(len) => self.packet = self.exchange.frame_body(&mut self.buffers.body, len),
+            BodyRead::Data(len) => {
+                // The first packet, which was kept for a repetition, is overwritten.
+                self.body_spent = true;
+                self.packet = self.exchange.frame_body(&mut self.buffers.body, len);
+            }
             BodyRead::End if self.exchange.body_cut() => {
                 return Err(self.failure(Cause::Client(ClientFault::Gone)));
             }
@@ -269,6 +309,44 @@ impl<'b, X: Exchange> Pump<'b, X> {
         }
         self.wanted = None;
         Ok(false)
+    }
+
+    /// Reads the next packet's data while the backend digests the last one, if the client has sent it already: one wait
+    /// less for each packet of an upload. Not before the backend has asked once, because the first packet is kept for a
+    /// repetition.
+    fn read_ahead<H: Host>(&mut self, host: &mut H) -> Result<(), Failure> {
+        let idle = self.packet.is_empty() && self.wanted.is_none() && !self.end_wanted && self.ahead == 0;
+        if !idle || self.usual == 0 || self.send_failed.is_some() {
+            return Ok(());
+        }
+        let most = std::mem::take(&mut self.usual); // once for each answer
+        if !self.exchange.body_owed() || !self.buffers.spare.is_empty() || host.body_descriptor().is_none() {
+            return Ok(());
+        }
+        match fill(host, &mut self.buffers.body, most, false) {
+            Ok(BodyRead::Data(len)) => self.ahead = len,
+            Ok(BodyRead::WouldBlock | BodyRead::End) => {}
+            Err(fault) => return Err(self.failure(Cause::Client(fault))),
+        }
+        Ok(())
+    }
+
+    /// Puts what was read ahead in its place, at most `max` octets; what the backend does not want yet is set aside.
+    fn read_before(&mut self, max: usize) -> usize {
+        let Buffers { body, spare, .. } = &mut *self.buffers;
+        let ahead = std::mem::take(&mut self.ahead);
+        if ahead > 0 {
+            let len = ahead.min(max);
+            spare.extend_from_slice(body.get(ROOM_BEFORE + len..ROOM_BEFORE + ahead).unwrap_or_default());
+            return len;
+        }
+        let len = spare.len().min(max);
+        let (Some(from), Some(to)) = (spare.get(..len), body.get_mut(ROOM_BEFORE..ROOM_BEFORE + len)) else {
+            return 0;
+        };
+        to.copy_from_slice(from);
+        spare.drain(..len);
+        len
     }
 
     /// Handles everything that has been received. `Some` when the exchange is over.
@@ -336,17 +414,30 @@ impl<'b, X: Exchange> Pump<'b, X> {
         }
     }
 
-    /// Keeps a piece of body for the next write.
+    /// Keeps a piece of body for the next write. Pieces that follow each other are one; when there are too many small ones
+    /// before the response has begun, they are moved together instead of being passed on early.
     fn hold<H: Host>(&mut self, host: &mut H, piece: (usize, usize), flush: bool) -> Result<(), Failure> {
-        self.buffers.held.push(piece);
+        let held = &mut self.buffers.held;
+        match held.last_mut() {
+            Some(last) if last.1 == piece.0 => last.1 = piece.1,
+            _ => held.push(piece),
+        }
         self.held_bytes += piece.1 - piece.0;
         if flush {
-            self.deliver(host, Then::Flush)
-        } else if self.buffers.held.len() >= PIECES {
-            self.deliver(host, Then::More)
-        } else {
-            Ok(())
+            return self.deliver(host, Then::Flush);
         }
+        if self.buffers.held.len() < PIECES {
+            return Ok(());
+        }
+        if self.delivered || self.held_bytes >= HOLD {
+            return self.deliver(host, Then::More);
+        }
+        let Buffers { input, held, .. } = &mut *self.buffers;
+        if let Some(joined) = input.join(held) {
+            held.clear();
+            held.push(joined);
+        }
+        Ok(())
     }
 
     /// Passes what is held to the client.
@@ -357,11 +448,13 @@ impl<'b, X: Exchange> Pump<'b, X> {
             self.held_bytes = 0;
             return Ok(());
         }
+        let begun = self.packet_since.map(|_| host.now());
         let result = if self.buffers.held.len() <= FEW {
             self.write::<H, FEW>(host, then)
         } else {
             self.write::<H, PIECES>(host, then)
         };
+        self.excuse(host, begun);
         self.traffic.body += self.held_bytes as u64;
         self.buffers.held.clear();
         self.held_bytes = 0;
@@ -378,6 +471,13 @@ impl<'b, X: Exchange> Pump<'b, X> {
             *slot = input.at(piece.0, piece.1);
         }
         host.write(pieces.get(..held.len()).unwrap_or_default(), then)
+    }
+
+    /// The time since `begun` was the client's: a slow reader must not make the backend look silent.
+    fn excuse<H: Host>(&mut self, host: &H, begun: Option<Tick>) {
+        if let (Some(begun), Some((since, _))) = (begun, &mut self.packet_since) {
+            *since = since.after(host.now().since(begun));
+        }
     }
 
     /// Reads from the backend; false when nothing is there and `block` is not set.
