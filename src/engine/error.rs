@@ -71,6 +71,8 @@ pub enum Cause {
     FailStatus(u16),
     /// All connections of the pool are in use.
     PoolExhausted,
+    /// `busy_limit` requests are in work on the worker.
+    Busy,
     /// The request cannot be encoded.
     Encode(EncodeError),
     /// The client's side failed.
@@ -130,7 +132,7 @@ impl Failure {
     pub fn fault(&self) -> Fault {
         match self.cause {
             Cause::Client(_) => Fault::Client,
-            Cause::Encode(_) | Cause::PoolExhausted => Fault::Local,
+            Cause::Encode(_) | Cause::PoolExhausted | Cause::Busy => Fault::Local,
             Cause::Link(_)
             | Cause::Cut
             | Cause::Silent { .. }
@@ -169,7 +171,7 @@ impl Failure {
             Cause::Client(ClientFault::Gone | ClientFault::Answered) => return None,
             Cause::Client(ClientFault::Body(status)) => status,
             Cause::Encode(error) => error.status(),
-            Cause::PoolExhausted | Cause::FailStatus(_) => 503,
+            Cause::PoolExhausted | Cause::Busy | Cause::FailStatus(_) => 503,
             Cause::Protocol(_) | Cause::Cut if self.stage == Stage::Ping => 503,
             Cause::Protocol(_) | Cause::Cut => 502,
             Cause::Silent { .. } | Cause::Link(LinkError::TimedOut) if self.sent => 504,
@@ -207,6 +209,7 @@ impl fmt::Display for Cause {
                 write!(f, "the backend answered {status}, which fail_on_status lists")
             }
             Self::PoolExhausted => f.write_str("all connections of the pool are in use"),
+            Self::Busy => f.write_str("as many requests as busy_limit allows are in work"),
             Self::Encode(error) => write!(f, "{error}"),
             Self::Client(ClientFault::Gone) => f.write_str("the client closed its connection"),
             Self::Client(ClientFault::Body(status)) => {

@@ -17,6 +17,7 @@ use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
 use crate::engine::proxy::attempts::{Attempt, WorkerView};
+use crate::engine::proxy::pump::Traffic;
 use crate::engine::proxy::{Buffers, Served, serve};
 use crate::engine::route::Marks;
 use crate::engine::route::extensions::{Extensions, FailStatus};
@@ -192,6 +193,15 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     host.forget_file_facts();
     request.note(c"JK_WORKER_TYPE", c"ajp13");
     let links = Connections::new(worker);
+    let _busy = match worker.enter() {
+        Ok(busy) => busy,
+        Err(failure) => {
+            let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
+            report(request, live, worker, &links, begun, &attempt);
+            note_duration(request, clock::now().since(begun));
+            return failed(&mut host, &failure);
+        }
+    };
     let fail_on = job.extensions.fail_on_status.as_ref().map(|codes| fail_codes(codes));
     let mut view = worker.view(request.timeout());
     adapt(&mut view, request, live, &job.extensions, fail_on.as_deref());

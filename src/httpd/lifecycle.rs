@@ -14,6 +14,7 @@ use super::mapping::{Maps, os_path};
 use super::messages;
 use super::module::{Jk, VERSION};
 use super::runtime::{Generation, Watchdog};
+use super::secret_file;
 use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::loader::Loader;
@@ -136,7 +137,9 @@ fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> WorkerSet
     let (properties, loaded) = loader.finish();
     found.append(loaded);
     let threads_per_child = startup.threads_per_child();
-    let (workers, resolved) = resolve(&properties, &Environment { threads_per_child });
+    let read_secret = |path: &str| secret_file::read(startup, path);
+    let environment = Environment { threads_per_child, read_secret: &read_secret };
+    let (workers, resolved) = resolve(&properties, &environment);
     found.append(resolved);
     workers
 }

@@ -13,6 +13,7 @@ use super::mapping::{Mapping, News};
 use super::messages;
 use super::module::Jk;
 use super::static_files;
+use crate::engine::config::diagnostic::Severity;
 use crate::engine::route::matcher::RuleId;
 use crate::engine::route::{Decision, Declined, Options, Scratch, Text, decide, unmapped};
 use crate::engine::text::Escaped;
@@ -122,7 +123,8 @@ fn current<'r>(request: Request<'r>, live: &'r Live) -> Option<&'r Mapping> {
             }
         }
         Some(News::Kept(problems)) => {
-            for problem in problems.iter() {
+            // What is only odd in it does not matter as long as it cannot be used.
+            for problem in problems.iter().filter(|problem| problem.severity == Severity::Error) {
                 live.log.request(
                     request,
                     Level::Error,

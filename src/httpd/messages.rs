@@ -87,6 +87,8 @@ messages! {
         "A defect of the backend; the rest is ignored.";
     SERVED = "JK0214", "Debug: a request was served.", "Nothing.";
     REPLACED = "JK0215", "Debug: the backend's answer was replaced by httpd's own page (use_server_errors).", "Nothing.";
+    BUSY = "JK0216", "A request was refused because busy_limit requests are in work on the worker already.",
+        "Raise busy_limit, or find out why the backend is slow.";
     PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
         "Please report it with the lines before it.";
 }
@@ -101,6 +103,7 @@ pub fn of_failure(failure: &Failure) -> Message {
         (Cause::Client(_), _) => CLIENT_BODY,
         (Cause::Encode(_), _) => UNSENDABLE,
         (Cause::PoolExhausted, _) => POOL_EXHAUSTED,
+        (Cause::Busy, _) => BUSY,
         (Cause::FailStatus(_), _) => FAIL_STATUS,
         (_, Stage::Ping) => PING_FAILED,
         (Cause::Protocol(_), _) => PROTOCOL,

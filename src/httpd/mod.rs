@@ -12,5 +12,6 @@ pub mod messages;
 pub mod module;
 pub mod request_log;
 pub mod runtime;
+pub mod secret_file;
 pub mod static_files;
 pub mod variables;

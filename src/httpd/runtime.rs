@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::engine::config::model::{Address, Ajp13, Kind, LocalAddress, PoolSize, WorkerSet};
@@ -52,6 +52,8 @@ pub struct Backend {
     pub warned_forbidden: AtomicBool,
     /// One warning about surplus octets is enough.
     pub warned_surplus: AtomicBool,
+    /// Requests in work, while there is a `busy_limit`.
+    busy: AtomicU32,
     settings: Ajp13,
     view: View,
     peer: Peer,
@@ -189,6 +191,7 @@ impl Backend {
             listed,
             warned_forbidden: AtomicBool::new(false),
             warned_surplus: AtomicBool::new(false),
+            busy: AtomicU32::new(0),
             peer: Peer::new(endpoint, RESOLVE_INTERVAL, now),
             options: SocketOptions {
                 source,
@@ -207,6 +210,22 @@ impl Backend {
     /// A secret is configured.
     pub fn has_secret(&self) -> bool {
         !self.settings.secret.is_none()
+    }
+
+    /// Counts a request in until the result is dropped.
+    ///
+    /// # Errors
+    /// `busy_limit` requests are in work in this process.
+    pub fn enter(&self) -> Result<Busy<'_>, Failure> {
+        let limit = self.settings.busy_limit;
+        if limit == 0 {
+            return Ok(Busy(None));
+        }
+        let busy = Busy(Some(&self.busy));
+        if self.busy.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(Failure::early(Cause::Busy, Stage::Acquire));
+        }
+        Ok(busy)
     }
 
     /// What the engine needs to know. `patience`: httpd's `Timeout`, where the worker sets no limit of its own.
@@ -263,6 +282,18 @@ impl Backend {
                     Err(_) => {}
                 }
             }
+        }
+    }
+}
+
+/// A request in work on a worker.
+#[derive(Debug)]
+pub struct Busy<'w>(Option<&'w AtomicU32>);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.0 {
+            count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

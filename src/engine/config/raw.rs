@@ -49,6 +49,7 @@ pub struct RawAjp13 {
     pub busy_limit: Option<i32>,
     pub max_packet_size: Option<usize>,
     pub secret: Option<Secret>,
+    pub secret_file: Option<String>,
     pub lbfactor: Option<u32>,
     pub distance: Option<i32>,
     pub route: Option<String>,
@@ -79,6 +80,7 @@ pub struct RawLb {
     pub set_session_cookie: Option<bool>,
     pub session_cookie_path: Option<String>,
     pub secret: Option<Secret>,
+    pub secret_file: Option<String>,
 }
 
 /// A `status` worker; fields are properties.

@@ -68,6 +68,46 @@ impl Secret {
     }
 }
 
+/// What a file named by `secret_file` holds. The memory is overwritten when it is dropped.
+pub struct SecretFile {
+    content: Vec<u8>,
+    exposed: bool,
+}
+
+impl SecretFile {
+    /// `exposed`: every user of the machine may read the file.
+    pub fn new(content: Vec<u8>, exposed: bool) -> Self {
+        Self { content, exposed }
+    }
+
+    /// Every user of the machine may read the file.
+    pub fn is_exposed(&self) -> bool {
+        self.exposed
+    }
+
+    /// The content without white space around it.
+    ///
+    /// # Errors
+    /// As [`Secret::parse`].
+    pub fn secret(&self) -> Result<Secret, BadSecret> {
+        let text = str::from_utf8(self.content.trim_ascii()).map_err(|_| BadSecret::Octet)?;
+        Secret::parse(text)
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        self.content.fill(0);
+        std::hint::black_box(&self.content);
+    }
+}
+
+impl fmt::Debug for SecretFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretFile").field("exposed", &self.exposed).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Secret {
     fn drop(&mut self) {
         self.0.fill(0);
@@ -101,6 +141,16 @@ mod tests {
         assert_eq!(Secret::parse("a\tb"), Err(BadSecret::Octet));
         assert_eq!(Secret::parse("geheim\u{fc}"), Err(BadSecret::Octet));
         assert_eq!(Secret::parse("a\u{7f}"), Err(BadSecret::Octet));
+    }
+
+    #[test]
+    fn a_file_is_trimmed_and_never_printed() {
+        let file = SecretFile::new(b" \r\nS3cr3t canary\n\n".to_vec(), true);
+        assert_eq!(file.secret().unwrap().expose(), b"S3cr3t canary");
+        assert!(!format!("{file:?}").contains("canary"));
+        assert_eq!(SecretFile::new(b"a\nb".to_vec(), false).secret(), Err(BadSecret::Octet));
+        assert_eq!(SecretFile::new(b"\xff".to_vec(), false).secret(), Err(BadSecret::Octet));
+        assert_eq!(SecretFile::new(b"\n".to_vec(), false).secret(), Err(BadSecret::Length));
     }
 
     #[test]

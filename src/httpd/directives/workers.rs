@@ -1,7 +1,6 @@
 //! Directives about workers and what all servers share.
 
 use super::Line;
-use crate::engine::config::loader::check_directive;
 use crate::httpd::config::{Located, ServerConf};
 
 pub(super) fn workers_file(line: &Line<'_>, conf: &mut ServerConf) -> Result<(), String> {
@@ -13,7 +12,7 @@ pub(super) fn workers_file(line: &Line<'_>, conf: &mut ServerConf) -> Result<(),
 }
 
 pub(super) fn worker_property(line: &Line<'_>, conf: &mut ServerConf) -> Result<(), String> {
-    check_directive(line.word(0))?;
+    // What is wrong with it is found with everything else, by the check of the whole configuration.
     conf.raw.properties.push(Located { value: line.text(0), origin: line.origin.clone() });
     Ok(())
 }

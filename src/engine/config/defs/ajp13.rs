@@ -206,8 +206,8 @@ pub(super) const EXCHANGE: &[Def] = &[
     Def {
         default: "0",
         range: "0 or less: no limit",
-        doc: "Most requests in work on this worker, counted over all processes. A request above it ends with 503, or \
-              goes to another member of the balancer.",
+        doc: "Most requests in work on this worker, counted in each process. A request above it ends with 503, or goes \
+              to another member of the balancer.",
         ..ajp13("busy_limit", Apply::Ajp13(|raw, value| raw.busy_limit = value.integer()))
     },
     Def {
@@ -222,6 +222,12 @@ pub(super) const EXCHANGE: &[Def] = &[
         doc: "Must be equal to secret of Tomcat's AJP connector. Sent with each request, never shown. A member of a \
               balancer that has none uses the one of the balancer.",
         ..ajp13("secret", Apply::Ajp13(|raw, value| raw.secret = value.secret()))
+    },
+    Def {
+        range: "a file of at most 4096 bytes; not together with secret",
+        doc: "A file that holds the secret, relative to ServerRoot; white space around it does not count. Read at start and \
+              at each restart, by the user who starts httpd. Not in mod_jk.",
+        ..ajp13("secret_file", Apply::Ajp13(|raw, value| raw.secret_file = Some(value.text().to_owned())))
     },
 ];
 

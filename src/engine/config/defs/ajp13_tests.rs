@@ -310,3 +310,26 @@ fn secret() {
     );
     assert_eq!(errors_of(&format!("worker.w.secret={}", "x".repeat(256))).len(), 1);
 }
+
+#[test]
+fn secret_file() {
+    assert_eq!(ajp("worker.w.secret_file=good").secret.expose(), b"0123456789abcdef");
+    assert_eq!(warnings_of("worker.w.secret_file=good"), [""; 0]);
+    assert!(warnings_of("worker.w.secret_file=open")[0].contains("every user may read 'open'"));
+    assert!(warnings_of("worker.w.secret_file=short")[0].contains("shorter than 16"));
+    assert_eq!(
+        errors_of("worker.w.secret_file=gone"),
+        ["w.properties:3: worker.w.secret_file: gone: No such file"]
+    );
+    assert_eq!(
+        errors_of("worker.w.secret_file=empty"),
+        ["w.properties:3: worker.w.secret_file: a secret must have 1 to 255 characters"]
+    );
+    let both = errors_of("worker.w.secret=0123456789abcdef\nworker.w.secret_file=good");
+    assert_eq!(both, ["w.properties:4: worker.w.secret_file and worker.w.secret are both set"]);
+    let template = "worker.w.reference=worker.t\nworker.t.secret";
+    let over =
+        |own: &str, inherited: &str| ajp(&format!("{template}{inherited}\nworker.w.secret{own}")).secret;
+    assert_eq!(over("_file=good", "=the-secret-of-the-template").expose(), b"0123456789abcdef");
+    assert_eq!(over("=the-secret-of-the-worker", "_file=good").expose(), b"the-secret-of-the-worker");
+}

@@ -116,6 +116,11 @@ pub(super) const LB: &[Def] = &[
         doc: "Secret of all members that have none of their own. Never shown.",
         ..lb("secret", Apply::Lb(|raw, value| raw.secret = value.secret()))
     },
+    Def {
+        range: "a file of at most 4096 bytes; not together with secret",
+        doc: "A file that holds the secret of all members that have none of their own, relative to ServerRoot.",
+        ..lb("secret_file", Apply::Lb(|raw, value| raw.secret_file = Some(value.text().to_owned())))
+    },
 ];
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub struct Ajp13 {
     pub recovery_set: bool,
     /// Status codes that count as failure; a negative one leaves the member of a balancer in service.
     pub fail_on_status: Vec<i32>,
-    /// Most requests at one time on this worker over all processes; 0: no limit.
+    /// Most requests at one time on this worker in each process; 0: no limit.
     pub busy_limit: u32,
     /// Size of AJP packets in bytes: 8192 to 65536, a multiple of 1024.
     pub max_packet_size: usize,

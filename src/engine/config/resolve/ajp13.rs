@@ -40,6 +40,7 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
     let retries = raw.retries.unwrap_or(RETRIES);
     let retry_interval = pause(raw.retry_interval.unwrap_or(RETRY_INTERVAL));
     let max_packet_size = raw.max_packet_size.unwrap_or(PACKET);
+    let secret = context.secret(worker, raw.secret.take(), raw.secret_file.take());
     let socket_timeout = seconds(raw.socket_timeout.unwrap_or(0));
     Ajp13 {
         address,
@@ -82,7 +83,7 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
         fail_on_status: raw.fail_on_status,
         busy_limit: raw.busy_limit.map_or(0, |limit| u32::try_from(limit).unwrap_or(0)),
         max_packet_size,
-        secret: raw.secret.unwrap_or_default(),
+        secret,
         member,
     }
 }

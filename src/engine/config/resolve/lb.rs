@@ -40,7 +40,7 @@ pub(super) fn resolve(
         );
         context.diagnostics.error(&origin, message);
     }
-    let secret = raw.secret.unwrap_or_default();
+    let secret = context.secret(worker, raw.secret.take(), raw.secret_file.take());
     let recover_time = raw.recover_time.unwrap_or(RECOVER_TIME);
     let seconds = |time: u32| Duration::from_secs(u64::from(time));
     Lb {

@@ -21,19 +21,30 @@ use super::diagnostic::{Diagnostics, Origin, quoted};
 use super::model::{Ajp13, Kind, Mount, Timeout, Worker, WorkerSet};
 use super::properties::{Properties, Property};
 use super::raw::Reader;
+use super::secret::{SHORT, Secret, SecretFile};
 
 /// What some defaults depend on.
-#[derive(Debug, Clone, Copy)]
-pub struct Environment {
+#[derive(Clone, Copy)]
+pub struct Environment<'e> {
     /// Threads of each httpd process that handle requests; 1 for the prefork MPM.
     pub threads_per_child: usize,
+    /// Reads a file named by `secret_file`; the error says which file it was and why it can not be read.
+    pub read_secret: &'e dyn Fn(&str) -> Result<SecretFile, String>,
+}
+
+impl std::fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("threads_per_child", &self.threads_per_child)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Time between two maintenance runs unless set.
 const MAINTAIN: Timeout = Timeout::of(Duration::from_secs(60));
 
 /// The workers that `properties` describe, and everything that is wrong with them.
-pub fn resolve(properties: &Properties, environment: &Environment) -> (WorkerSet, Diagnostics) {
+pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (WorkerSet, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let plan = Plan::new(properties, &mut diagnostics);
     let mut context = Context { properties, environment, diagnostics };
@@ -81,7 +92,7 @@ fn lacks_secret(worker: Option<&Ajp13>) -> bool {
 /// What all steps need.
 struct Context<'a> {
     properties: &'a Properties,
-    environment: &'a Environment,
+    environment: &'a Environment<'a>,
     diagnostics: Diagnostics,
 }
 
@@ -110,6 +121,48 @@ impl Context<'_> {
                         worker.kind.name()
                     ),
                 ),
+            }
+        }
+    }
+
+    /// The secret of a worker: its own, or the content of its file. What the worker sets itself goes before what its template
+    /// says; both at one place is an error.
+    fn secret(&mut self, worker: &Planned<'_>, given: Option<Secret>, file: Option<String>) -> Secret {
+        let Some(file) = file else { return given.unwrap_or_default() };
+        let origin = self.origin(worker, "secret_file");
+        if let Some(given) = given {
+            let inherited =
+                |name| self.properties.of_worker(&worker.name, name).is_some_and(Property::is_inherited);
+            match (inherited("secret"), inherited("secret_file")) {
+                (false, true) => return given,
+                (true, false) => {}
+                _ => {
+                    let message =
+                        format!("worker.{0}.secret_file and worker.{0}.secret are both set", worker.name);
+                    self.diagnostics.error(&origin, message);
+                    return given;
+                }
+            }
+        }
+        let name = format!("worker.{}.secret_file", worker.name);
+        let read = (self.environment.read_secret)(&file).and_then(|file| {
+            file.secret().map(|secret| (secret, file.is_exposed())).map_err(|bad| bad.to_string())
+        });
+        match read {
+            Ok((secret, exposed)) => {
+                if exposed {
+                    let message = format!("{name}: every user may read {}; chmod o-r", quoted(&file));
+                    self.diagnostics.warning(&origin, message);
+                }
+                if secret.is_short() {
+                    let message = format!("{name}: shorter than {SHORT} characters, can be guessed");
+                    self.diagnostics.warning(&origin, message);
+                }
+                secret
+            }
+            Err(problem) => {
+                self.diagnostics.error(&origin, format!("{name}: {problem}"));
+                Secret::none()
             }
         }
     }

@@ -4,16 +4,29 @@ use super::{Environment, resolve};
 use crate::engine::config::diagnostic::{Diagnostics, Severity};
 use crate::engine::config::loader::Loader;
 use crate::engine::config::model::{Ajp13, Kind, Lb, Status, WorkerSet};
+use crate::engine::config::secret::SecretFile;
 
 /// Threads of a process in all tests.
 pub(in crate::engine::config) const THREADS: usize = 25;
+
+/// Files that `secret_file` may name.
+fn read_secret(path: &str) -> Result<SecretFile, String> {
+    match path {
+        "good" => Ok(SecretFile::new(b"0123456789abcdef\n".to_vec(), false)),
+        "open" => Ok(SecretFile::new(b"0123456789abcdef".to_vec(), true)),
+        "short" => Ok(SecretFile::new(b"s3cr3t".to_vec(), false)),
+        "empty" => Ok(SecretFile::new(b"\n".to_vec(), false)),
+        _ => Err(format!("{path}: No such file")),
+    }
+}
 
 /// The set and all problems of a file.
 pub(in crate::engine::config) fn load(lines: &str) -> (WorkerSet, Diagnostics) {
     let mut loader = Loader::new(&|_| None);
     loader.file("w.properties", lines.as_bytes());
     let (properties, mut diagnostics) = loader.finish();
-    let (set, found) = resolve(&properties, &Environment { threads_per_child: THREADS });
+    let environment = Environment { threads_per_child: THREADS, read_secret: &read_secret };
+    let (set, found) = resolve(&properties, &environment);
     diagnostics.append(found);
     (set, diagnostics)
 }
