@@ -96,6 +96,8 @@ pub struct Pump<'b, X> {
     usual: usize,
     /// Octets of the next packet that were read before the backend asked for them.
     ahead: usize,
+    /// Reading ahead has failed; it matters when the backend asks for more.
+    ahead_failed: Option<ClientFault>,
     send_failed: Option<LinkError>,
     held_bytes: usize,
     head_seen: bool,
@@ -127,6 +129,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
             body_spent: false,
             usual: 0,
             ahead: 0,
+            ahead_failed: None,
             send_failed: None,
             held_bytes: 0,
             head_seen: false,
@@ -233,7 +236,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
             if self.answer_due() && !client_wait {
                 continue;
             }
-            self.read_ahead(host)?;
+            self.read_ahead(host);
             let interest = Interest { link_writable: self.pending(), client_readable: client_wait };
             let alone = block && !interest.link_writable && !interest.client_readable;
             if !self.receive(host, link, manner, alone)? {
@@ -286,6 +289,9 @@ impl<'b, X: Exchange> Pump<'b, X> {
             self.packet = self.exchange.frame_end(&mut self.buffers.body);
             return Ok(false);
         }
+        if let Some(fault) = self.ahead_failed {
+            return Err(self.failure(Cause::Client(fault)));
+        }
         let max = self.wanted.unwrap_or(1);
         let block = host.body_descriptor().is_none();
         let begun = self.packet_since.filter(|_| block).map(|_| host.now());
@@ -314,21 +320,20 @@ impl<'b, X: Exchange> Pump<'b, X> {
     /// Reads the next packet's data while the backend digests the last one, if the client has sent it already: one wait
     /// less for each packet of an upload. Not before the backend has asked once, because the first packet is kept for a
     /// repetition.
-    fn read_ahead<H: Host>(&mut self, host: &mut H) -> Result<(), Failure> {
+    fn read_ahead<H: Host>(&mut self, host: &mut H) {
         let idle = self.packet.is_empty() && self.wanted.is_none() && !self.end_wanted && self.ahead == 0;
         if !idle || self.usual == 0 || self.send_failed.is_some() {
-            return Ok(());
+            return;
         }
         let most = std::mem::take(&mut self.usual); // once for each answer
         if !self.exchange.body_owed() || !self.buffers.spare.is_empty() || host.body_descriptor().is_none() {
-            return Ok(());
+            return;
         }
         match fill(host, &mut self.buffers.body, most, false) {
             Ok(BodyRead::Data(len)) => self.ahead = len,
             Ok(BodyRead::WouldBlock | BodyRead::End) => {}
-            Err(fault) => return Err(self.failure(Cause::Client(fault))),
+            Err(fault) => self.ahead_failed = Some(fault),
         }
-        Ok(())
     }
 
     /// Puts what was read ahead in its place, at most `max` octets; what the backend does not want yet is set aside.
