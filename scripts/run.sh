@@ -268,7 +268,7 @@ await_tomcat() {
 
 start_own_backend() {
     local cargo=${CARGO:-cargo}
-    [ -f examples/ajp_backend.rs ] ||
+    [ -f examples/ajp_backend/main.rs ] ||
         die "there is no Tomcat to show; run make setup (Debian, Ubuntu), or set CATALINA_HOME to an unpacked Tomcat."
     "$cargo" build --release --locked --quiet --example ajp_backend || die "the example ajp_backend does not build."
     case $target in
@@ -287,7 +287,7 @@ start_own_backend() {
 await_own_backend() {
     local step=0
     while [ "$step" -lt 100 ]; do
-        ajp_port=$(sed -n 's/^listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$logs/backend.log" | head -n1)
+        ajp_port=$(sed -n 's/.* on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$logs/backend.log" | head -n1)
         [ -z "$ajp_port" ] || return 0
         alive "$backend_pid" || break
         sleep 0.1
