@@ -56,7 +56,8 @@ pub fn handle(request: Request<'_>) -> Verdict {
     if request.is_proxied() {
         return Verdict::Status(500);
     }
-    if request.is_simple() {
+    // Sub-requests (an SSI include) are marked so too: httpd wants no header lines from them.
+    if request.is_simple() && request.main().is_none() {
         return Verdict::Status(400);
     }
     match find(request, live) {
@@ -130,6 +131,7 @@ fn from_environment<'r>(
             format_args!("{}={}: {complaint}", variable.to_string_lossy(), Escaped(value)),
         );
     }
+    request.note(c"JK_WORKER_NAME", request.pool().copy(name));
     let place = live.generation.find(name).ok_or_else(|| no_worker(request, live, name))?;
     let excluded = live.maps.as_deref().is_some_and(|maps| {
         let path = request.uri().unwrap_or_default();
@@ -138,7 +140,6 @@ fn from_environment<'r>(
     if excluded {
         return Err(Verdict::Status(404));
     }
-    request.note(c"JK_WORKER_NAME", request.pool().copy(name));
     Ok((place, Cow::Owned(extensions)))
 }
 

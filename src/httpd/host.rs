@@ -121,10 +121,8 @@ impl<'r> HttpdHost<'r> {
         } else {
             request.client_port()
         };
+        head.remote_port = Some(request.pool().copy(Decimal::new(port.into()).as_bytes()).to_bytes());
         variables.replace(&mut head);
-        if !variables.is_set(Indicator::RemotePort) {
-            head.remote_port = Some(request.pool().copy(Decimal::new(port.into()).as_bytes()).to_bytes());
-        }
         Self {
             request,
             live,

@@ -31,11 +31,6 @@ impl<'r> Variables<'r> {
         if self.none { None } else { self.request.env(self.live.name(indicator)) }
     }
 
-    /// It is set.
-    pub fn is_set(&self, indicator: Indicator) -> bool {
-        self.get(indicator).is_some()
-    }
-
     /// Replaces in `head` what variables say otherwise. An empty address, port, host, user or scheme means "none".
     pub fn replace(&self, head: &mut RequestHead<'r>) {
         if self.none {
@@ -47,7 +42,6 @@ impl<'r> Variables<'r> {
             }
         };
         replace(&mut head.remote_addr, Indicator::RemoteAddr);
-        replace(&mut head.remote_port, Indicator::RemotePort);
         replace(&mut head.remote_host, Indicator::RemoteHost);
         replace(&mut head.remote_user, Indicator::RemoteUser);
         replace(&mut head.auth_type, Indicator::AuthType);
@@ -57,7 +51,12 @@ impl<'r> Variables<'r> {
         if let Some(address) = self.get(Indicator::LocalAddr) {
             head.local_addr = Some(address);
         }
-        // What is not a port leaves the real one.
+        // What is not a port leaves the real one, here and below.
+        match self.get(Indicator::RemotePort) {
+            Some(b"") => head.remote_port = None,
+            Some(text) if is_port(text) => head.remote_port = Some(text),
+            _ => {}
+        }
         let port =
             self.get(Indicator::LocalPort).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         if let Some(port) = port.filter(|port| *port > 0) {
@@ -104,6 +103,12 @@ impl<'r> Variables<'r> {
         }
         self.request.pool().copy(&text).to_bytes()
     }
+}
+
+/// A decimal number that a port can have.
+fn is_port(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit)
+        && std::str::from_utf8(text).is_ok_and(|text| text.parse::<u16>().is_ok())
 }
 
 /// Leading digits of a text.

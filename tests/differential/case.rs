@@ -35,6 +35,8 @@ pub struct Case {
     pub answers: Vec<Answer>,
     /// Sent on a connection of its own, and a second request follows on it, to see whether the connection is in step.
     pub followed: bool,
+    /// One of the modules leaves the client waiting for more; it need not wait long.
+    pub hurried: bool,
 }
 
 /// A GET of a target, see [`crate::row::target`].
@@ -48,6 +50,7 @@ pub fn get(vhost: usize, target: &str) -> Case {
         body: Body::None,
         answers: Vec::new(),
         followed: false,
+        hurried: false,
     }
 }
 
@@ -91,6 +94,12 @@ impl Case {
     /// See [`Case::followed`].
     pub fn followed(mut self) -> Self {
         self.followed = true;
+        self
+    }
+
+    /// See [`Case::hurried`].
+    pub fn hurried(mut self, hurried: bool) -> Self {
+        self.hurried = hurried;
         self
     }
 

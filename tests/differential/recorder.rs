@@ -186,7 +186,11 @@ impl Connection {
 
     /// Answers; `false` when the connection is over.
     fn play(&mut self, index: usize, request: &[u8], answer: Answer) -> bool {
-        let Ok(forward) = decode(request) else { return false };
+        // What cannot be decoded is answered all the same; the record says what is wrong with it.
+        let forward = decode(request).unwrap_or_else(|_| Forward {
+            headers: vec![(b"content-length".to_vec(), b"0".to_vec())],
+            ..Forward::default()
+        });
         let length = forward.header("content-length").first().and_then(|text| {
             std::str::from_utf8(text).ok().and_then(|text| text.trim().parse::<usize>().ok())
         });

@@ -12,6 +12,9 @@ use crate::support::{Client, Ended, Httpd, Response, ports};
 /// Workers of every world.
 const WORKERS: usize = 6;
 
+/// How long a client waits that will not get all it was promised.
+const HURRY: Duration = Duration::from_millis(300);
+
 /// In every world: no limit on keep-alive, and a line in the access log for each case.
 const BASE: &str = "MaxKeepAliveRequests 0\nHostnameLookups Off\n\
     LogFormat \"%{X-Case}i|%{JK_WORKER_NAME}n|%{JK_WORKER_TYPE}n|%{JK_WORKER_ROUTE}n|%<{JK_WORKER_NAME}n|\
@@ -65,11 +68,13 @@ fn prepare(world: &World, original: bool, recorder: &Recorder) -> Httpd {
     }
     workers += &format!("worker.refused.type=ajp13\nworker.refused.host=127.0.0.1\nworker.refused.port={refused}\n");
     workers += &world.workers;
+    // For a look at one case: DIFF_LOG=debug with MOD_JK_RS_KEEP=1.
+    let log_level = std::env::var("DIFF_LOG").unwrap_or_else(|_| "error".into());
     let mut conf = BASE.to_owned() + &world.main + "\n";
     for (index, lines) in world.vhosts.iter().enumerate() {
         conf += &format!("<VirtualHost *:@PORT@>\nServerName {}\n{lines}\n</VirtualHost>\n", host_name(index));
     }
-    let mut builder = Httpd::builder().workers(workers).conf(conf).jk_log_level("error").modules(&world.modules);
+    let mut builder = Httpd::builder().workers(workers).conf(conf).jk_log_level(&log_level).modules(&world.modules);
     // mod_jk writes a line of the highest level for a URL that climbs above the root.
     builder = builder.log_level("warn").allow_log("[emerg]").threads_per_child(4);
     for (name, content) in &world.files {
@@ -99,7 +104,12 @@ fn side(world: &World, original: bool) -> (Vec<Observation>, Observation) {
     let mut all = Vec::new();
     let mut kept = None;
     for (number, case) in world.cases.iter().enumerate() {
-        all.push(perform(case, number, &recorder, &names, &mut kept));
+        let mut seen = perform(case, number, &recorder, &names, &mut kept);
+        // Which of several idle connections is taken is nobody's business, whether any is taken is the option's.
+        if !world.conf_of(case).contains("DisableReuse") {
+            seen.retain(|field, _| !field.ends_with("reused-connection"));
+        }
+        all.push(seen);
     }
     drop(kept);
     httpd.stop();
@@ -143,18 +153,17 @@ fn perform(
     kept: &mut Option<Client>,
 ) -> Observation {
     let raw = case.raw(number, &host_name(case.vhost));
-    let (mut fresh, mut connection) = match kept.take().filter(|_| !case.followed) {
-        Some(client) => (false, client),
-        None => (true, Client::connect(names.port)),
+    let fresh = case.followed || kept.is_none();
+    let mut connection = match kept.take() {
+        Some(client) if !fresh => client,
+        _ => Client::connect(names.port),
     };
     let mut response = exchange(case, &raw, recorder, &mut connection);
     if response.is_err() && !fresh {
         // The server may have closed an idle connection; on a new one it must answer.
-        fresh = true;
         connection = Client::connect(names.port);
         response = exchange(case, &raw, recorder, &mut connection);
     }
-    let _ = fresh;
     let mut seen = Observation::new();
     observe::client(&mut seen, "client", &response, names);
     observe::backend(&mut seen, &recorder.take(), names, connection.local_port());
@@ -177,6 +186,8 @@ fn perform(
 
 fn exchange(case: &Case, raw: &[u8], recorder: &Recorder, client: &mut Client) -> std::io::Result<Response> {
     recorder.expect(&case.answers);
+    let patience = if case.hurried { HURRY } else { crate::support::PATIENCE };
+    client.stream().set_read_timeout(Some(patience)).expect("read timeout");
     // An early answer may come with a reset of the upload; the answer is what counts.
     let _ = client.try_send(raw);
     client.try_read_response_to(&case.method)

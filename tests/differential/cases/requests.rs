@@ -78,6 +78,8 @@ fn headers() -> World {
     world.add(get(vhost, "/h").header("X-A", "1").header("Upgrade", "h2c").header("Connection", "Upgrade, HTTP2-Settings").header("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"));
     world.add(get(vhost, "/h").header("X-Long", &"l".repeat(7000)));
     world.add(get(vhost, "/h").header("X-Long", &"l".repeat(7900)).followed());
+    let large = "l".repeat(5000);
+    world.add(get(vhost, "/h").header("X-Long", &large).header("X-Longer", &large).followed());
     world.add(get(vhost, "/h").header("X-Bad name", "x"));
     world.add(get(vhost, "/h").header("X-Ctl", "a\u{1}b"));
     let many = (0..90).fold(get(vhost, "/h"), |case, i| case.header(&format!("X-{i}"), &i.to_string()));

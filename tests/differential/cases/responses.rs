@@ -16,9 +16,9 @@ fn heads() -> World {
         101, 102, 103,
     ] {
         for body in ["body\n", ""] {
-            world.add(get(vhost, "/s").answer(answer(status, &[("X-Status", "yes")], body)).followed());
+            world.add(get(vhost, "/s").answer(answer(status, &[("X-Status", "yes")], body)).followed().hurried(status < 200));
         }
-        world.add(get(vhost, "/s").method("HEAD").answer(answer(status, &[("Content-Type", "text/plain")], "x")).followed());
+        world.add(get(vhost, "/s").method("HEAD").answer(answer(status, &[("Content-Type", "text/plain")], "x")).followed().hurried(status < 200));
     }
     for reason in ["OK", "All Is Well", "", "Nicht gefunden", "two\r\nX-Split: 1", "caf\u{e9}", " lead"] {
         for status in [200, 404, 299] {
@@ -71,9 +71,11 @@ fn heads() -> World {
         vec![("Content-Disposition", "attachment; filename=\"a b\"")],
         vec![("Strict-Transport-Security", "max-age=1")],
     ] {
-        world.add(get(vhost, "/h").answer(answer(200, &headers, "12345")).followed());
-        world.add(get(vhost, "/h").method("HEAD").answer(answer(200, &headers, "12345")).followed());
-        world.add(get(vhost, "/h").answer(answer(404, &headers, "12345")).followed());
+        let endless = headers.iter().any(|(name, _)| *name == "Transfer-Encoding");
+        let case = get(vhost, "/h").followed().hurried(endless);
+        world.add(case.clone().answer(answer(200, &headers, "12345")));
+        world.add(case.clone().method("HEAD").answer(answer(200, &headers, "12345")));
+        world.add(case.answer(answer(404, &headers, "12345")));
     }
     let charset = world.vhost("JkMount /* w1\nAddDefaultCharset utf-8\nHeader set X-Always yes\nHeader unset X-Gone");
     world.add(get(charset, "/h").answer(answer(200, &[("Content-Type", "text/html"), ("X-Gone", "1")], "b")));
@@ -125,13 +127,16 @@ fn ends() -> World {
         (vec![Step::Raw(b"\x41\x42\x00".to_vec()), Step::Close], true),
     ];
     for (answer, broken) in answers {
-        world.add(get(vhost, "/e").answer(answer.clone()).followed());
-        world.add(get(vhost, "/e").method("HEAD").answer(answer.clone()).followed());
-        world.add(get(vhost, "/e").method("POST").body("abc").answer(answer.clone()).followed());
+        // A length that is not kept leaves a client waiting.
+        let sized = answer.iter().any(|step| matches!(step, Step::Head(_, _, headers) if headers.len() == 2));
+        let case = get(vhost, "/e").followed().hurried(sized);
+        world.add(case.clone().answer(answer.clone()));
+        world.add(case.clone().method("HEAD").answer(answer.clone()));
+        world.add(case.clone().method("POST").body("abc").answer(answer.clone()));
         if broken {
             // The second attempt would be good.
-            world.add(get(vhost, "/e").answer(answer.clone()).answer(plain("second\n")).followed());
-            world.add(get(vhost, "/e").method("POST").body("abc").answer(answer).answer(plain("second\n")).followed());
+            world.add(case.clone().answer(answer.clone()).answer(plain("second\n")));
+            world.add(case.method("POST").body("abc").answer(answer).answer(plain("second\n")));
         }
     }
     let old = world.vhost("JkMount /* w1\nSetEnv downgrade-1.0\nSetEnv force-response-1.0");
