@@ -1,3 +1,4 @@
+#include <ap_expr.h>
 #include "shim.h"
 #include "util_script.h"
 #include <time.h>
@@ -217,12 +218,18 @@ void jk_last_modified(request_rec *r, const char *value)
     }
 }
 
-/* What SetHandler says for the sections that match so far. */
-const char *jk_section_handler(const request_rec *r)
+/* What SetHandler says for the sections that match so far. httpd keeps it as an expression, also when it is a plain word. */
+const char *jk_section_handler(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *error = NULL;
+    const char *name;
 
-    return core ? core->handler : NULL;
+    if (core == NULL || core->expr_handler == NULL) {
+        return core ? core->handler : NULL;
+    }
+    name = ap_expr_str_exec(r, core->expr_handler, &error);
+    return error ? NULL : name;
 }
 
 /* Puts the common CGI variables into the request's environment, once. */
