@@ -227,8 +227,8 @@ impl<'r> Request<'r> {
     /// The last request of a chain of internal redirects that begins here.
     pub fn last(self) -> Self {
         let mut last = self;
-        // SAFETY: the chain consists of live requests and ends with null.
         while !last.get().next.is_null() {
+            // SAFETY: the chain consists of live requests and ends with null.
             last = unsafe { Self::new(last.get().next) };
         }
         last

@@ -154,7 +154,8 @@ impl<'s> Startup<'s> {
             || state == sys::AP_SQ_MS_INITIAL_STARTUP as c_int
         {
             Reading::FirstPass
-        } else if generation > 0 {
+        // The second reading of a start is counted as the first generation.
+        } else if generation > 1 {
             Reading::Restart
         } else {
             Reading::Start

@@ -228,7 +228,9 @@ fn worker_name<'r>(
     let Target::Rule { rule, worker } = target else { return None };
     match worker.and_then(|worker| live.generation.worker(worker)) {
         Some(worker) => Some(&worker.c_name),
-        None => mapping.and_then(|mapping| mapping.map.rule(rule)).map(|rule| owner.pool().copy(&rule.worker)),
+        None => {
+            mapping.and_then(|mapping| mapping.map.rule(rule)).map(|rule| owner.pool().copy(&rule.worker))
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! looked at, not only what was asked. An entry that answers for nothing in a run is a failure, so this list cannot rot.
 
 use crate::case::Body;
-use crate::httpd_view::{self, EncodedSlashes};
+use crate::facts::{is_name_note, is_slash, latin_octets, proxy, segments};
 use crate::observe::Observation;
 use crate::recorder::Step;
 use crate::run::{Difference, Pair};
@@ -27,7 +27,8 @@ const fn entry(id: &'static str, row: &'static str, covers: fn(&Pair<'_>, &Diffe
 pub const ALLOWED: &[Allowed] = &[
     // Paths.
     entry("dot-parameters", "DIFF-dot-parameters", |pair, _| {
-        pair.refused() && segments(&pair.path()).any(|segment| segment.starts_with(b".;") || segment.starts_with(b"..;"))
+        pair.refused()
+            && segments(&pair.path()).any(|segment| segment.starts_with(b".;") || segment.starts_with(b"..;"))
     }),
     entry("control-characters", "DIFF-control", |pair, _| {
         pair.refused() && pair.path().iter().any(|octet| *octet < 0x20 || *octet == 0x7f)
@@ -49,66 +50,108 @@ pub const ALLOWED: &[Allowed] = &[
         pair.refused() && pair.conf().contains("+RejectUnsafeURI") && pair.path().contains(&b'%')
     }),
     entry("long-path", "DIFF-long-path", |pair, _| {
-        pair.path().len() > 4095 && pair.theirs("client.status") == "403" && pair.ours("client.status") == "200"
+        pair.path().len() > 4095
+            && pair.theirs("client.status") == "403"
+            && pair.ours("client.status") == "200"
     }),
     entry("compat-is-encoded", "DIFF-compat", |pair, difference| {
-        pair.conf().contains("+ForwardURICompat\n")
+        pair.form() == "ForwardURICompat"
             && (difference.field.ends_with(".strict")
-                || (difference.field.ends_with(".uri") && proxy(&latin_octets(difference.theirs())) == difference.ours()))
+                || (difference.field.ends_with(".uri")
+                    && proxy(&latin_octets(difference.theirs())) == difference.ours()))
     }),
     entry("unparsed-as-mapped", "DIFF-unparsed", |pair, difference| {
         let target = pair.case.target.split(|octet| *octet == b'?').next().unwrap_or_default();
-        pair.conf().contains("ForwardURICompatUnparsed")
+        pair.form() == "ForwardURICompatUnparsed"
             && (difference.field.ends_with(".strict")
                 || (difference.field.ends_with(".uri") && latin_octets(difference.theirs()) == target))
     }),
     entry("leading-wildcard", "DIFF-leading-wildcard", |pair, _| {
-        pair.mount_file().contains("!*") && pair.ours("backend.exchanges") == "0"
+        pair.mount_files().contains("!*") && pair.ours("backend.exchanges") == "0"
     }),
     // Handlers.
     entry("handler-without-worker", "DIFF-no-worker", |pair, _| {
         let given = pair.conf().contains("jakarta-servlet") && !pair.conf().contains("JK_WORKER_NAME");
         given && pair.ours("client.status") == "500" && pair.forwarded() == ("0", "0")
     }),
+    entry("handler-normal", "DIFF-handler-path", |pair, difference| {
+        pair.conf().contains("SetHandler jakarta-servlet")
+            && difference.field == "log.path"
+            && pair.path().contains(&b';')
+    }),
     entry("late-handler", "DIFF-late-handler", |pair, _| {
         let late = ["[H=", "<FilesMatch", "AddHandler"].iter().any(|text| pair.conf().contains(text));
         late && pair.refused() && pair.path().contains(&b';')
     }),
     entry("blanks-around-semicolon", "DIFF-blanks", |pair, _| {
-        pair.conf().contains("w1 ;") && pair.theirs("client.status") == "500" && pair.ours("client.status") == "200"
+        pair.conf().contains("w1 ;")
+            && pair.theirs("client.status") == "500"
+            && pair.ours("client.status") == "200"
     }),
     entry("probe-note", "DIFF-probe-note", |pair, difference| {
-        pair.conf().contains("JkAutoAlias") && is_name_note(&difference.field) && pair.forwarded() == ("0", "0")
+        pair.conf().contains("JkAutoAlias")
+            && is_name_note(&difference.field)
+            && pair.forwarded() == ("0", "0")
     }),
     entry("index-extensions", "DIFF-index-extensions", |pair, difference| {
-        difference.field.starts_with("client.")
-            && pair.conf().contains("DirectoryIndex")
-            && pair.conf().contains("use_server_errors")
-            && pair.ours("client.body").starts_with("httpd's page")
+        let shown = ["client.", "log.", "backend"].iter().any(|kind| difference.field.starts_with(kind));
+        let rule = pair.conf().contains("use_server_errors") || pair.fails_on_status();
+        let page = |body: &str| body.starts_with("httpd's page");
+        shown
+            && rule
+            && pair.path().ends_with(b"/")
+            && pair.forwarded().1 != "0"
+            && page(pair.ours("client.body"))
+            && !page(pair.theirs("client.body"))
     }),
-    entry("session-name", "DIFF-session-name", |pair, _| {
+    entry("session-name", "DIFF-session", |pair, _| {
         pair.conf().contains("JkStripSession") && pair.target().contains(";jsessionidfoo")
+    }),
+    entry("session-without-mapping", "DIFF-session", |pair, difference| {
+        let stripping = pair.conf().contains("JkStripSession On") && pair.path().contains(&b';');
+        let stripped =
+            pair.forwarded() == ("0", "0") && pair.theirs("log.path").len() > pair.ours("log.path").len();
+        stripping
+            && stripped
+            && (difference.field.starts_with("client.") || difference.field.starts_with("log."))
     }),
     // What the backend is told.
     entry("hop-by-hop", "DIFF-hop-by-hop", |pair, difference| {
         let Some(name) = difference.request_header() else { return false };
-        let list = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"];
+        let list = [
+            "connection",
+            "keep-alive",
+            "proxy-connection",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "http2-settings",
+        ];
         let named = pair.case.headers.iter().any(|(header, value)| {
-            header.eq_ignore_ascii_case("connection") && value.split(',').any(|one| one.trim().eq_ignore_ascii_case(name))
+            header.eq_ignore_ascii_case("connection")
+                && value.split(',').any(|one| one.trim().eq_ignore_ascii_case(name))
         });
-        difference.ours.is_none() && (list.contains(&name) || named) && pair.case.headers.iter().any(|(h, _)| h.eq_ignore_ascii_case(name))
+        difference.ours.is_none()
+            && (list.contains(&name) || named)
+            && pair.case.headers.iter().any(|(h, _)| h.eq_ignore_ascii_case(name))
     }),
     entry("proxy-headers", "DIFF-proxy-headers", |_, difference| {
-        difference.ours.is_none() && matches!(difference.request_header(), Some("proxy" | "proxy-authorization"))
+        difference.ours.is_none()
+            && matches!(difference.request_header(), Some("proxy" | "proxy-authorization"))
     }),
-    entry("expect", "DIFF-expect", |_, difference| difference.ours.is_none() && difference.request_header() == Some("expect")),
+    entry("expect", "DIFF-expect", |_, difference| {
+        difference.ours.is_none() && difference.request_header() == Some("expect")
+    }),
     entry("header-codes", "DIFF-header-codes", |_, difference| {
         difference.field.ends_with(".strict")
             && difference.ours() == "good"
             && difference.theirs().to_ascii_lowercase().starts_with("header accept-")
     }),
     entry("large-head", "DIFF-431", |pair, _| {
-        pair.theirs("client.status") == "413" && pair.ours("client.status") == "431" && pair.forwarded() == ("0", "0")
+        pair.theirs("client.status") == "413"
+            && pair.ours("client.status") == "431"
+            && pair.forwarded() == ("0", "0")
     }),
     entry("ignored-length", "DIFF-ignored-length", |pair, difference| {
         let ignoring = pair.conf().contains("JK_IGNORE_CL") || pair.conf().contains("NO_LENGTH");
@@ -117,10 +160,13 @@ pub const ALLOWED: &[Allowed] = &[
                 || difference.field.ends_with(".strict") && difference.ours() == "good")
     }),
     entry("local-port", "DIFF-local-port", |pair, difference| {
-        pair.conf().contains("JK_LOCAL_PORT") && difference.field.ends_with(".server-port") && difference.ours() == "80"
+        pair.conf().contains("JK_LOCAL_PORT")
+            && difference.field.ends_with(".server-port")
+            && difference.ours() == "80"
     }),
     entry("remote-port", "DIFF-remote-port", |pair, difference| {
-        let port = difference.field.ends_with("AJP_REMOTE_PORT") && difference.ours() == "@CLIENT-PORT@";
+        let port = difference.field.ends_with("AJP_REMOTE_PORT") && difference.ours() == "@CLIENT-PORT@"
+            || difference.field.ends_with(".strict") && difference.ours() == "good";
         pair.conf().contains("JK_REMOTE_PORT \"x y\"") && port
             // The original sends a null string, which the decoder does not take.
             || pair.conf().contains("JK_REMOTE_PORT \"\"") && pair.theirs("backend[0].undecodable").contains("null")
@@ -137,13 +183,19 @@ pub const ALLOWED: &[Allowed] = &[
     entry("certificate-chain", "DIFF-chain", |pair, difference| {
         difference.field.ends_with("attribute-0x07") && pair.conf().contains("ForwardSSLCertChain")
     }),
+    entry("key-size", "DIFF-key-size", |pair, difference| {
+        difference.field.ends_with("ssl-key-size")
+            && difference.ours.is_none()
+            && pair.conf().contains("USEKEYSIZE")
+    }),
     // Bodies.
     entry("body-errors", "DIFF-body-errors", |pair, _| {
         pair.conf().contains("LimitRequestBody") && pair.ours("client.status") == "413"
     }),
     entry("unread-body", "DIFF-unread-body", |pair, difference| {
         !matches!(pair.case.body, Body::None)
-            && (difference.field == "client.stays-open" || difference.field.starts_with("next."))
+            && (["client.stays-open", "client.header.connection"].contains(&difference.field.as_str())
+                || difference.field.starts_with("next."))
             && pair.ours("client.stays-open") == "false"
             && pair.theirs("client.status") == pair.ours("client.status")
     }),
@@ -151,17 +203,32 @@ pub const ALLOWED: &[Allowed] = &[
     entry("error-document-body", "DIFF-error-document-body", |pair, _| {
         pair.conf().contains("ErrorDocument")
             && !matches!(pair.case.body, Body::None)
-            && (pair.theirs("client.status").starts_with("none") || pair.theirs("backend[0].header.transfer-encoding") == "chunked" && pair.ours("backend[0].header.content-length") == "0")
+            && (pair.theirs("client.status").starts_with("none")
+                || pair.ours("backend[0].header.content-length") == "0"
+                    && pair.theirs("backend[0].header.content-length") != "0")
     }),
     entry("error-document-status", "DIFF-error-document", |pair, difference| {
-        let status = |side: &Observation, field: &str| side.get(field).and_then(|text| text.parse::<u16>().ok()).unwrap_or(0);
+        let status = |side: &Observation, field: &str| {
+            side.get(field).and_then(|text| text.parse::<u16>().ok()).unwrap_or(0)
+        };
         let kept = |field: &str| status(&pair.theirs, field) < 400 && status(&pair.ours, field) >= 400;
-        let own = ["client.status", "client.reason", "log.status"].contains(&difference.field.as_str()) && kept("client.status");
+        let own = ["client.status", "client.reason", "log.status"].contains(&difference.field.as_str())
+            && kept("client.status");
         let next = ["next.status", "next.reason"].contains(&difference.field.as_str()) && kept("next.status");
-        pair.conf().contains("ErrorDocument") && (own || next)
+        // An error needs a body and may have headers that these statuses have not.
+        let bodiless = matches!(pair.theirs("client.status"), "204" | "304")
+            && difference.field.starts_with("client.")
+            && kept("client.status");
+        pair.conf().contains("ErrorDocument") && (own || next || bodiless)
+    }),
+    entry("include-note", "DIFF-include", |pair, difference| {
+        pair.target().ends_with(".shtml")
+            && (is_name_note(&difference.field)
+                || difference.field == "client.body" && pair.first_status() >= 400)
     }),
     entry("authenticate", "DIFF-authenticate", |_, difference| {
-        difference.field == "client.header.www-authenticate" && difference.ours().ends_with(difference.theirs())
+        difference.field == "client.header.www-authenticate"
+            && difference.ours().ends_with(difference.theirs())
     }),
     // What 1.2.50 does as well, unlike the 1.2.48 that Debian has.
     entry("head-errors", "VERSION-head-errors", |pair, difference| {
@@ -173,10 +240,12 @@ pub const ALLOWED: &[Allowed] = &[
                 || difference.field.starts_with("client."))
     }),
     // Answers that are none.
-    entry("interim-as-final", "DIFF-1xx", |pair, _| (100..200).contains(&pair.first_status()) && pair.bad_gateway()),
+    entry("interim-as-final", "DIFF-1xx", |pair, _| {
+        (100..200).contains(&pair.first_status()) && pair.bad_gateway()
+    }),
     entry("no-status", "DIFF-bad-status", |pair, _| {
         let status = pair.first_status();
-        (status < 100 || status > 999) && pair.has_head() && pair.bad_gateway()
+        !(100..=999).contains(&status) && pair.has_head() && pair.bad_gateway()
     }),
     entry("two-lengths", "DIFF-length", |pair, _| {
         pair.lengths() > 0 && (pair.bad_gateway() || pair.ours("client.end") == "truncated")
@@ -187,13 +256,24 @@ pub const ALLOWED: &[Allowed] = &[
             && matches!(pair.case.answers.first().map(Vec::as_slice), Some([Step::Close]))
             && pair.forwarded().0 < pair.forwarded().1
     }),
-    entry("truncated", "DIFF-truncated", |pair, _| pair.is_broken() && pair.ours("client.end") == "truncated"),
+    entry("truncated", "DIFF-truncated", |pair, _| {
+        pair.is_broken() && pair.ours("client.end") == "truncated"
+    }),
+    entry("no-retry-of-post", "DIFF-retry", |pair, difference| {
+        let fewer = pair.forwarded() == ("2", "1");
+        fewer
+            && difference.field.starts_with("backend")
+            && pair.fails_on_status()
+            && pair.case.method != "GET"
+    }),
     entry("no-retry", "DIFF-retry", |pair, difference| {
         let fewer = pair.forwarded().0 > pair.forwarded().1;
         pair.is_broken() && fewer && (difference.field.starts_with("backend") || pair.bad_gateway())
     }),
     entry("bad-gateway", "DIFF-502", |pair, _| {
-        pair.bad_gateway() && matches!(pair.theirs("client.status"), "500" | "200") && pair.forwarded().1 == "1"
+        pair.bad_gateway()
+            && matches!(pair.theirs("client.status"), "500" | "200")
+            && pair.forwarded().1 == "1"
     }),
     // Heads of answers.
     entry("transfer-encoding", "DIFF-response-coding", |pair, _| pair.answers_with("Transfer-Encoding")),
@@ -202,20 +282,29 @@ pub const ALLOWED: &[Allowed] = &[
         let sent = ["Connection", "Keep-Alive", "Upgrade", "Trailer", "Proxy-Authenticate"];
         let header = difference.field.strip_prefix("client.header.").is_some_and(|name| hop.contains(&name));
         let open = difference.field == "client.stays-open" && difference.ours() == "true";
-        sent.iter().any(|name| pair.answers_with(name)) && (header || open || difference.field.starts_with("next."))
+        sent.iter().any(|name| pair.answers_with(name))
+            && (header || open || difference.field.starts_with("next."))
     }),
     entry("last-modified", "DIFF-last-modified", |_, difference| {
         difference.field == "client.header.last-modified"
             && difference.ours.is_none()
             && difference.theirs() == "Thu, 01 Jan 1970 00:00:00 GMT"
     }),
-    entry("reset-content", "DIFF-205", |pair, difference| pair.first_status() == 205 && difference.field.starts_with("client.")),
+    entry("reset-content", "DIFF-205", |pair, difference| {
+        pair.first_status() == 205 && difference.field.starts_with("client.")
+    }),
     entry("reason", "DIFF-reason", |pair, _| {
         pair.theirs("client.status") == "500" && pair.ours("client.status") == "299"
     }),
     entry("file-type", "DIFF-file-type", |pair, difference| {
-        let described = ["client.header.content-type", "client.header.content-encoding", "client.header.content-language"];
-        described.contains(&difference.field.as_str()) && difference.ours.is_none() && pair.forwarded().0 == pair.forwarded().1
+        let described = [
+            "client.header.content-type",
+            "client.header.content-encoding",
+            "client.header.content-language",
+        ];
+        described.contains(&difference.field.as_str())
+            && difference.ours.is_none()
+            && pair.forwarded().0 == pair.forwarded().1
     }),
     entry("framing", "DIFF-framing", |pair, difference| {
         let framing = ["client.framing", "client.header.content-length", "client.header.transfer-encoding"];
@@ -225,133 +314,3 @@ pub const ALLOWED: &[Allowed] = &[
             && pair.theirs("client.body") == pair.ours("client.body")
     }),
 ];
-
-impl Difference {
-    fn theirs(&self) -> &str {
-        self.theirs.as_deref().unwrap_or_default()
-    }
-
-    fn ours(&self) -> &str {
-        self.ours.as_deref().unwrap_or_default()
-    }
-
-    /// Name of the request header it is about.
-    fn request_header(&self) -> Option<&str> {
-        self.field.strip_prefix("backend[").and_then(|rest| rest.split_once("].header.")).map(|(_, name)| name)
-    }
-}
-
-impl Pair<'_> {
-    fn theirs(&self, field: &str) -> &str {
-        self.theirs.get(field).map_or("", String::as_str)
-    }
-
-    fn ours(&self, field: &str) -> &str {
-        self.ours.get(field).map_or("", String::as_str)
-    }
-
-    fn conf(&self) -> &str {
-        self.world.conf_of(self.case)
-    }
-
-    /// Content of the case's own mount file.
-    fn mount_file(&self) -> &str {
-        let mut words = self.conf().split_whitespace().skip_while(|word| *word != "JkMountFile").skip(1);
-        let name = words.next().unwrap_or_default();
-        self.world.files.iter().find(|(file, _)| file == name).map_or("", |(_, content)| content)
-    }
-
-    fn target(&self) -> String {
-        crate::observe::latin(&self.case.target)
-    }
-
-    /// The path as httpd shows it to modules; empty when httpd refuses it.
-    fn path(&self) -> Vec<u8> {
-        let conf = format!("{}\n{}", self.world.main, self.conf());
-        let slashes = if conf.contains("AllowEncodedSlashes On") {
-            EncodedSlashes::On
-        } else if conf.contains("NoDecode") {
-            EncodedSlashes::NoDecode
-        } else {
-            EncodedSlashes::Off
-        };
-        let httpd = httpd_view::Httpd { merge_slashes: !conf.contains("MergeSlashes Off"), encoded_slashes: slashes };
-        httpd_view::httpd_view(&self.case.target, httpd).unwrap_or_default()
-    }
-
-    /// The module under test refused the URL.
-    fn refused(&self) -> bool {
-        self.ours("client.status") == "400" && self.ours("backend.exchanges") == "0"
-    }
-
-    /// The module under test blames the backend.
-    fn bad_gateway(&self) -> bool {
-        self.ours("client.status") == "502"
-    }
-
-    /// How many requests the backends got.
-    fn forwarded(&self) -> (&str, &str) {
-        (self.theirs("backend.exchanges"), self.ours("backend.exchanges"))
-    }
-
-    fn heads(&self) -> impl Iterator<Item = (u16, &Vec<(String, String)>)> {
-        self.case.answers.iter().take(1).flatten().filter_map(|step| match step {
-            Step::Head(status, _, headers) => Some((*status, headers)),
-            _ => None,
-        })
-    }
-
-    fn has_head(&self) -> bool {
-        self.heads().next().is_some()
-    }
-
-    /// Status of the first answer, 0 without one.
-    fn first_status(&self) -> u16 {
-        self.heads().next().map_or(0, |(status, _)| status)
-    }
-
-    fn answers_with(&self, name: &str) -> bool {
-        self.heads().any(|(_, headers)| headers.iter().any(|(header, _)| header == name))
-    }
-
-    /// Content-Length headers of the first answer.
-    fn lengths(&self) -> usize {
-        self.heads().map(|(_, headers)| headers.iter().filter(|(name, _)| name == "Content-Length").count()).sum()
-    }
-
-    /// The first answer is not one that AJP allows.
-    fn is_broken(&self) -> bool {
-        let Some(first) = self.case.answers.first() else { return false };
-        let heads = first.iter().filter(|step| matches!(step, Step::Head(..))).count();
-        heads != 1 || first.iter().any(|step| matches!(step, Step::Raw(_) | Step::Close))
-    }
-}
-
-fn is_name_note(field: &str) -> bool {
-    matches!(field, "log.worker-name" | "log.first-worker-name")
-}
-
-fn is_slash(text: &[u8]) -> bool {
-    matches!(text, b"%2F" | b"%2f")
-}
-
-fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|octet| *octet == b'/')
-}
-
-fn latin_octets(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
-}
-
-/// A path in the form of `ForwardURIProxy`.
-fn proxy(path: &[u8]) -> String {
-    let mut out = String::new();
-    for octet in path {
-        if octet.is_ascii_alphanumeric() || b"/~$-_.+!*'(),;:@&=".contains(octet) {
-            out.push(char::from(*octet));
-        } else {
-            out += &format!("%{octet:02X}");
-        }
-    }
-    out
-}

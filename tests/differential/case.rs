@@ -105,7 +105,8 @@ impl Case {
 
     /// Octets of the request.
     pub fn raw(&self, number: usize, host: &str) -> Vec<u8> {
-        let mut raw = [self.method.as_bytes(), b" ", &self.target, b" ", self.version.as_bytes(), b"\r\n"].concat();
+        let mut raw =
+            [self.method.as_bytes(), b" ", &self.target, b" ", self.version.as_bytes(), b"\r\n"].concat();
         let mut header = |name: &str, value: &str| {
             raw.extend_from_slice(name.as_bytes());
             raw.extend_from_slice(b": ");

@@ -23,7 +23,8 @@ pub fn worlds(seed: u64, requests: u64) -> Vec<World> {
     let count = requests.div_ceil(PER_WORLD);
     (0..count)
         .map(|index| {
-            let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(index << 32 | 1));
+            // Mixed, or the streams of neighbouring seeds would overlap.
+            let mut random = Random(Random(seed).next() ^ Random(!index).next());
             world(&mut random, seed, index, PER_WORLD.min(requests - index * PER_WORLD))
         })
         .collect()
@@ -89,7 +90,14 @@ fn rules(random: &mut Random, count: usize) -> Vec<String> {
         if random.chance(4) {
             rules.push(format!("JkUnMount \"{pattern}\" {}", random.of(&["w1", "w2", "w3", "*"])));
         } else {
-            let extension = random.of(&["", "", "", ";reply_timeout=9000", ";use_server_errors=500", ";fail_on_status=404"]);
+            let extension = random.of(&[
+                "",
+                "",
+                "",
+                ";reply_timeout=9000",
+                ";use_server_errors=500",
+                ";fail_on_status=404",
+            ]);
             rules.push(format!("JkMount \"{pattern}\" \"{}{extension}\"", random.of(&["w1", "w2", "w3"])));
         }
     }
@@ -100,7 +108,11 @@ fn mount_file(random: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..=random.below(5) {
         let sign = random.of(&["", "", "", "!", "-", "-!"]);
-        let worker = if sign.ends_with('!') { random.of(&["w1", "w2", "w3", "*"]) } else { random.of(&["w1", "w2", "w3"]) };
+        let worker = if sign.ends_with('!') {
+            random.of(&["w1", "w2", "w3", "*"])
+        } else {
+            random.of(&["w1", "w2", "w3"])
+        };
         let extension = if sign.is_empty() { random.of(&["", "", ";use_server_errors=404"]) } else { "" };
         let tail = random.of(&["", "", " # comment", "  "]);
         text += &format!("{sign}{}={worker}{extension}{tail}\n", pattern(random));
@@ -115,21 +127,91 @@ fn options(random: &mut Random) -> Vec<String> {
             lines.push(random.of(choices).to_owned());
         }
     };
-    some(random, 3, &["JkOptions +ForwardURIProxy", "JkOptions +ForwardURIEscaped", "JkOptions +ForwardURICompatUnparsed", "JkOptions +ForwardURICompat"]);
-    some(random, 4, &["JkOptions +ForwardLocalAddress", "JkOptions +DisableReuse", "JkOptions +FlushPackets", "JkOptions +FlushHeader", "JkOptions +FlushPackets -FlushHeader"]);
+    some(
+        random,
+        3,
+        &[
+            "JkOptions +ForwardURIProxy",
+            "JkOptions +ForwardURIEscaped",
+            "JkOptions +ForwardURICompatUnparsed",
+            "JkOptions +ForwardURICompat",
+        ],
+    );
+    some(
+        random,
+        4,
+        &[
+            "JkOptions +ForwardLocalAddress",
+            "JkOptions +DisableReuse",
+            "JkOptions +FlushPackets",
+            "JkOptions +FlushHeader",
+            "JkOptions +FlushPackets -FlushHeader",
+        ],
+    );
     some(random, 4, &["JkStripSession On", "JkStripSession On ;sid", "JkStripSession Off"]);
-    some(random, 4, &["JkEnvVar E default", "JkEnvVar E", "JkEnvVar E default\nSetEnv E set", "JkEnvVar HTTP_HOST"]);
-    some(random, 4, &["SetEnv JK_REMOTE_USER alice", "SetEnv JK_LOCAL_NAME front", "SetEnv JK_ROUTE r1", "SetEnv JK_REMOTE_ADDR 192.0.2.1", "SetEnv HTTPS on"]);
-    some(random, 5, &["AllowEncodedSlashes On", "MergeSlashes Off", "SetEnvIf Request_URI /s/ no-jk", "DirectoryIndex x.jsp index.html", "ErrorDocument 404 /a/error"]);
+    some(
+        random,
+        4,
+        &["JkEnvVar E default", "JkEnvVar E", "JkEnvVar E default\nSetEnv E set", "JkEnvVar HTTP_HOST"],
+    );
+    some(
+        random,
+        4,
+        &[
+            "SetEnv JK_REMOTE_USER alice",
+            "SetEnv JK_LOCAL_NAME front",
+            "SetEnv JK_ROUTE r1",
+            "SetEnv JK_REMOTE_ADDR 192.0.2.1",
+            "SetEnv HTTPS on",
+        ],
+    );
+    some(
+        random,
+        5,
+        &[
+            "AllowEncodedSlashes On",
+            "MergeSlashes Off",
+            "SetEnvIf Request_URI /s/ no-jk",
+            "DirectoryIndex x.jsp index.html",
+            "ErrorDocument 404 /a/error",
+        ],
+    );
     lines
 }
 
 fn path(random: &mut Random) -> String {
     const CLEAN: [&str; 9] = ["a", "b", "s", "x.jsp", "static", "x.txt", "static.txt", "A", "ab"];
     const DIRTY: [&str; 30] = [
-        "", ".", "..", "..;", ".;x", "a;jsessionid=1", "b;x=1;y", ";p", "%61", "%2e%2e", "%2E", "%2F", "%5C", "a%25b",
-        "a%20b", "%C3%A9", "%3B", "x%3By", "..%3B", "%00", "%zz", "%0a", "a:b@c", "[x]", "~a", "a+b", "s.txt;sid=2", "\\",
-        "x.jsp;jsessionid=A.r1", "%2561",
+        "",
+        ".",
+        "..",
+        "..;",
+        ".;x",
+        "a;jsessionid=1",
+        "b;x=1;y",
+        ";p",
+        "%61",
+        "%2e%2e",
+        "%2E",
+        "%2F",
+        "%5C",
+        "a%25b",
+        "a%20b",
+        "%C3%A9",
+        "%3B",
+        "x%3By",
+        "..%3B",
+        "%00",
+        "%zz",
+        "%0a",
+        "a:b@c",
+        "[x]",
+        "~a",
+        "a+b",
+        "s.txt;sid=2",
+        "\\",
+        "x.jsp;jsessionid=A.r1",
+        "%2561",
     ];
     let mut text = String::new();
     for _ in 0..=random.below(4) {
@@ -189,7 +271,8 @@ fn request(random: &mut Random) -> Case {
     }
     if random.chance(3) {
         let status = random.of(&[200, 200, 201, 204, 301, 302, 304, 401, 403, 404, 409, 500, 503]);
-        let mut headers = vec![("Content-Type", random.of(&["text/plain", "Text/HTML;charset=x", "application/json"]))];
+        let mut headers =
+            vec![("Content-Type", random.of(&["text/plain", "Text/HTML;charset=x", "application/json"]))];
         for _ in 0..random.below(3) {
             headers.push(random.of(&[
                 ("Set-Cookie", "a=b; Path=/"),

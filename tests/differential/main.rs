@@ -10,6 +10,7 @@
 //! | `DIFF_REQUESTS` | how many requests are generated (default 5000) |
 //! | `DIFF_SEED` | seed of the generator (default: from the time; printed) |
 //! | `DIFF_ONLY` | only worlds with this text in their name; entries without use are no failure then |
+//! | `DIFF_SHOW` | how many failures are shown in full (default 25) |
 //! | `DIFF_LOG` | `JkLogLevel` (default `error`); with `MOD_JK_RS_KEEP=1` the logs stay below the target directory |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
@@ -19,6 +20,7 @@ mod allowed;
 mod case;
 mod cases;
 mod configtest;
+mod facts;
 #[path = "../support/forward_decode.rs"]
 mod forward_decode;
 mod generate;

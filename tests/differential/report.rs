@@ -7,7 +7,7 @@ use crate::allowed::ALLOWED;
 use crate::case::{World, host_name};
 use crate::run::{Difference, Pair};
 
-/// Failures shown in full.
+/// Failures shown in full, unless `DIFF_SHOW` says otherwise.
 const SHOWN: usize = 25;
 
 /// What the run has brought to light.
@@ -55,10 +55,12 @@ impl Report {
                 *self.used.entry(row).or_default() += 1;
             }
             (true, Some(row)) => {
-                self.failures.push(format!("configuration: {conf}\n    is {ours} for both, but has the row {row}"));
+                self.failures
+                    .push(format!("configuration: {conf}\n    is {ours} for both, but has the row {row}"));
             }
             (false, None) => {
-                self.failures.push(format!("configuration: {conf}\n    mod_jk: {theirs}\n    here:   {ours}"));
+                self.failures
+                    .push(format!("configuration: {conf}\n    mod_jk: {theirs}\n    here:   {ours}"));
             }
         }
     }
@@ -66,7 +68,8 @@ impl Report {
     /// Fails when something is not as it should be. `complete`: all cases were run, so every entry must have been used.
     pub fn finish(mut self, complete: bool) {
         let documented = documented();
-        let rows: BTreeSet<&str> = ALLOWED.iter().map(|entry| entry.row).chain(crate::configtest::rows()).collect();
+        let rows: BTreeSet<&str> =
+            ALLOWED.iter().map(|entry| entry.row).chain(crate::configtest::rows()).collect();
         for row in rows {
             if !documented.contains(row) {
                 self.failures.push(format!("docs/differences.md has no row {row}"));
@@ -74,7 +77,8 @@ impl Report {
         }
         if complete {
             for entry in ALLOWED.iter().filter(|entry| !self.used.contains_key(entry.id)) {
-                self.failures.push(format!("the entry {} ({}) was not needed; remove it", entry.id, entry.row));
+                self.failures
+                    .push(format!("the entry {} ({}) was not needed; remove it", entry.id, entry.row));
             }
         }
         println!(
@@ -87,10 +91,15 @@ impl Report {
         for (entry, count) in &self.used {
             println!("    {entry}: {count}");
         }
-        for failure in self.failures.iter().take(SHOWN) {
+        let shown = std::env::var("DIFF_SHOW").ok().and_then(|text| text.parse().ok()).unwrap_or(SHOWN);
+        for failure in self.failures.iter().take(shown) {
             println!("\n{failure}");
         }
-        assert!(self.failures.is_empty(), "{} failures, the first {SHOWN} are shown above", self.failures.len());
+        assert!(
+            self.failures.is_empty(),
+            "{} failures, the first {shown} are shown above",
+            self.failures.len()
+        );
     }
 }
 
@@ -104,8 +113,14 @@ fn documented() -> BTreeSet<String> {
 
 fn describe(pair: &Pair<'_>, open: &[&Difference]) -> String {
     let case = pair.case;
-    let mut text = format!("world {}, case {}, host {}\n", pair.world.name, pair.number, host_name(case.vhost));
-    for line in pair.world.main.lines().chain(pair.world.conf_of(case).lines()).filter(|line| !line.is_empty()) {
+    let number = match pair.number {
+        usize::MAX => "the request log".to_owned(),
+        number => format!("case {number}"),
+    };
+    let mut text = format!("world {}, {number}, host {}\n", pair.world.name, host_name(case.vhost));
+    for line in
+        pair.world.main.lines().chain(pair.world.conf_of(case).lines()).filter(|line| !line.is_empty())
+    {
         text += &format!("    | {line}\n");
     }
     let raw = crate::observe::latin(&case.raw(pair.number, &host_name(case.vhost)));
@@ -116,8 +131,15 @@ fn describe(pair: &Pair<'_>, open: &[&Difference]) -> String {
         text += &format!("    < {}\n", shorten(&format!("{:?}", case.answers)));
     }
     for difference in open {
-        let show = |value: &Option<String>| value.as_ref().map_or_else(|| "(not there)".into(), |text| shorten(text));
-        text += &format!("    {}\n        mod_jk: {}\n        here:   {}\n", difference.field, show(&difference.theirs), show(&difference.ours));
+        let show = |value: &Option<String>| {
+            value.as_ref().map_or_else(|| "(not there)".into(), |text| shorten(text))
+        };
+        text += &format!(
+            "    {}\n        mod_jk: {}\n        here:   {}\n",
+            difference.field,
+            show(&difference.theirs),
+            show(&difference.ours)
+        );
     }
     text
 }

@@ -7,13 +7,14 @@ use crate::case::{Case, MAIN, World, get, host_name};
 use crate::observe::{self, Names, Observation};
 use crate::recorder::Recorder;
 use crate::support::httpd::original_mod_jk;
-use crate::support::{Client, Ended, Httpd, Response, ports};
+use crate::support::{Client, Ended, Httpd, PATIENCE, Response, ports};
 
 /// Workers of every world.
 const WORKERS: usize = 6;
 
-/// How long a client waits that will not get all it was promised.
-const HURRY: Duration = Duration::from_millis(300);
+/// How long a client of mod_jk waits that will not get all it was promised. With the module under test it waits as for
+/// everything else: it must not need to.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// In every world: no limit on keep-alive, and a line in the access log for each case.
 const BASE: &str = "MaxKeepAliveRequests 0\nHostnameLookups Off\n\
@@ -64,17 +65,22 @@ fn prepare(world: &World, original: bool, recorder: &Recorder) -> Httpd {
     let mut workers = "worker.list=w1,w2,w3,w4,w5,w6,refused\n".to_owned();
     for (index, port) in recorder.ports().iter().enumerate() {
         let name = index + 1;
-        workers += &format!("worker.w{name}.type=ajp13\nworker.w{name}.host=127.0.0.1\nworker.w{name}.port={port}\n");
+        workers += &format!(
+            "worker.w{name}.type=ajp13\nworker.w{name}.host=127.0.0.1\nworker.w{name}.port={port}\n"
+        );
     }
-    workers += &format!("worker.refused.type=ajp13\nworker.refused.host=127.0.0.1\nworker.refused.port={refused}\n");
+    workers +=
+        &format!("worker.refused.type=ajp13\nworker.refused.host=127.0.0.1\nworker.refused.port={refused}\n");
     workers += &world.workers;
     // For a look at one case: DIFF_LOG=debug with MOD_JK_RS_KEEP=1.
     let log_level = std::env::var("DIFF_LOG").unwrap_or_else(|_| "error".into());
     let mut conf = BASE.to_owned() + &world.main + "\n";
     for (index, lines) in world.vhosts.iter().enumerate() {
-        conf += &format!("<VirtualHost *:@PORT@>\nServerName {}\n{lines}\n</VirtualHost>\n", host_name(index));
+        conf +=
+            &format!("<VirtualHost *:@PORT@>\nServerName {}\n{lines}\n</VirtualHost>\n", host_name(index));
     }
-    let mut builder = Httpd::builder().workers(workers).conf(conf).jk_log_level(&log_level).modules(&world.modules);
+    let mut builder =
+        Httpd::builder().workers(workers).conf(conf).jk_log_level(&log_level).modules(&world.modules);
     // mod_jk writes a line of the highest level for a URL that climbs above the root.
     builder = builder.log_level("warn").allow_log("[emerg]").threads_per_child(4);
     for (name, content) in &world.files {
@@ -86,7 +92,9 @@ fn prepare(world: &World, original: bool, recorder: &Recorder) -> Httpd {
     let httpd = builder.prepare();
     // The same age on both sides, for Last-Modified and ETag.
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
-    for (name, _) in world.files.iter().filter(|(name, _)| name.starts_with("htdocs/") || name.starts_with("apps/")) {
+    for (name, _) in
+        world.files.iter().filter(|(name, _)| name.starts_with("htdocs/") || name.starts_with("apps/"))
+    {
         let file = std::fs::File::options().write(true).open(httpd.root().join(name)).expect("open");
         file.set_modified(time).expect("set the time of a file");
     }
@@ -104,9 +112,9 @@ fn side(world: &World, original: bool) -> (Vec<Observation>, Observation) {
     let mut all = Vec::new();
     let mut kept = None;
     for (number, case) in world.cases.iter().enumerate() {
-        let mut seen = perform(case, number, &recorder, &names, &mut kept);
+        let mut seen = perform(case, number, original, &recorder, &names, &mut kept);
         // Which of several idle connections is taken is nobody's business, whether any is taken is the option's.
-        if !world.conf_of(case).contains("DisableReuse") {
+        if world.generated || !world.conf_of(case).contains("DisableReuse") {
             seen.retain(|field, _| !field.ends_with("reused-connection"));
         }
         all.push(seen);
@@ -116,7 +124,9 @@ fn side(world: &World, original: bool) -> (Vec<Observation>, Observation) {
     let log = std::fs::read(httpd.root().join("logs/cases.log")).unwrap_or_default();
     for line in observe::latin(&log).lines() {
         let parts: Vec<&str> = line.split('|').collect();
-        let Some(seen) = parts[0].parse::<usize>().ok().and_then(|number| all.get_mut(number)) else { continue };
+        let Some(seen) = parts[0].parse::<usize>().ok().and_then(|number| all.get_mut(number)) else {
+            continue;
+        };
         let fields = ["worker-name", "worker-type", "worker-route", "first-worker-name"];
         for (field, value) in fields.iter().zip(&parts[1..]) {
             seen.insert(format!("log.{field}"), (*value).to_owned());
@@ -127,8 +137,12 @@ fn side(world: &World, original: bool) -> (Vec<Observation>, Observation) {
         seen.insert("log.path".into(), parts[8..].join("|"));
     }
     let lines = httpd.jk_log();
-    let lines = lines.lines().filter_map(|line| line.split_once("RL|"));
-    let log = lines.enumerate().map(|(at, (_, text))| (format!("request-log.{at:03}"), request_line(text))).collect();
+    let mut lines: Vec<_> =
+        lines.lines().filter_map(|line| line.split_once("RL|")).map(|(_, text)| request_line(text)).collect();
+    // A line is written after the response, so one thread may overtake another.
+    lines.sort();
+    let log =
+        lines.into_iter().enumerate().map(|(at, text)| (format!("request-log.{at:03}"), text)).collect();
     (all, log)
 }
 
@@ -136,7 +150,8 @@ fn side(world: &World, original: bool) -> (Vec<Observation>, Observation) {
 fn request_line(text: &str) -> String {
     let words = text.split(' ').map(|word| match word.split_once('.') {
         Some((seconds, micros))
-            if micros.len() == 6 && [seconds, micros].iter().all(|t| t.bytes().all(|b| b.is_ascii_digit())) =>
+            if micros.len() == 6
+                && [seconds, micros].iter().all(|t| t.bytes().all(|b| b.is_ascii_digit())) =>
         {
             "DURATION"
         }
@@ -148,21 +163,23 @@ fn request_line(text: &str) -> String {
 fn perform(
     case: &Case,
     number: usize,
+    original: bool,
     recorder: &Recorder,
     names: &Names,
     kept: &mut Option<Client>,
 ) -> Observation {
     let raw = case.raw(number, &host_name(case.vhost));
+    let patience = if case.hurried && original { HURRY } else { PATIENCE };
     let fresh = case.followed || kept.is_none();
     let mut connection = match kept.take() {
         Some(client) if !fresh => client,
         _ => Client::connect(names.port),
     };
-    let mut response = exchange(case, &raw, recorder, &mut connection);
+    let mut response = exchange(case, &raw, recorder, patience, &mut connection);
     if response.is_err() && !fresh {
         // The server may have closed an idle connection; on a new one it must answer.
         connection = Client::connect(names.port);
-        response = exchange(case, &raw, recorder, &mut connection);
+        response = exchange(case, &raw, recorder, patience, &mut connection);
     }
     let mut seen = Observation::new();
     observe::client(&mut seen, "client", &response, names);
@@ -184,9 +201,14 @@ fn perform(
     seen
 }
 
-fn exchange(case: &Case, raw: &[u8], recorder: &Recorder, client: &mut Client) -> std::io::Result<Response> {
+fn exchange(
+    case: &Case,
+    raw: &[u8],
+    recorder: &Recorder,
+    patience: Duration,
+    client: &mut Client,
+) -> std::io::Result<Response> {
     recorder.expect(&case.answers);
-    let patience = if case.hurried { HURRY } else { crate::support::PATIENCE };
     client.stream().set_read_timeout(Some(patience)).expect("read timeout");
     // An early answer may come with a reset of the upload; the answer is what counts.
     let _ = client.try_send(raw);
@@ -195,7 +217,8 @@ fn exchange(case: &Case, raw: &[u8], recorder: &Recorder, client: &mut Client) -
 
 fn stays_open(response: &Response) -> bool {
     let closes = response.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    let persistent = response.version == "HTTP/1.1" && !matches!(response.ended, Ended::Close | Ended::Truncated);
+    let persistent =
+        response.version == "HTTP/1.1" && !matches!(response.ended, Ended::Close | Ended::Truncated);
     persistent && !closes
 }
 
@@ -221,7 +244,9 @@ impl Pair<'_> {
             merged.entry(field).or_default().1 = Some(value);
         }
         let differing = merged.into_iter().filter(|(field, (theirs, ours))| match (theirs, ours) {
-            (Some(theirs), Some(ours)) if field.ends_with("-order") => common(theirs, ours) != common(ours, theirs),
+            (Some(theirs), Some(ours)) if field.ends_with("-order") => {
+                common(theirs, ours) != common(ours, theirs)
+            }
             _ => theirs != ours,
         });
         differing

@@ -60,8 +60,9 @@ fn extensions() -> World {
         let quoted = format!("JkMount /a/* \"w1;{rule}\"");
         world.file(&format!("conf/e{place}.properties"), &format!("/a/*=w1;{rule}\n"));
         let file = format!("JkMountFile conf/e{place}.properties");
-        let variable =
-            format!("<Location /a>\nSetHandler jakarta-servlet\n</Location>\nSetEnv JK_WORKER_NAME \"w1;{rule}\"");
+        let variable = format!(
+            "<Location /a>\nSetHandler jakarta-servlet\n</Location>\nSetEnv JK_WORKER_NAME \"w1;{rule}\""
+        );
         for conf in [quoted, file, variable] {
             let vhost = world.vhost(&conf);
             for status in [200, 302, 404, 500, 503] {
@@ -90,17 +91,51 @@ fn extensions() -> World {
 
 fn alias() -> World {
     let mut world = World::new("auto-alias");
-    for name in ["ctx/s.txt", "ctx/sp ace.txt", "ctx/WEB-INF/web.xml", "ctx/sub/WEB-INF/x", "ctx/index.html", "other.war", "foo.txt", "ctx/META-INF/m", "ctx/page.jsp"] {
+    for name in [
+        "ctx/s.txt",
+        "ctx/sp ace.txt",
+        "ctx/WEB-INF/web.xml",
+        "ctx/sub/WEB-INF/x",
+        "ctx/index.html",
+        "other.war",
+        "foo.txt",
+        "ctx/META-INF/m",
+        "ctx/page.jsp",
+    ] {
         world.file(&format!("apps/{name}"), &format!("alias {name}\n"));
     }
     let targets = [
-        "/ctx/s.txt", "/ctx/sp%20ace.txt", "/ctx/WEB-INF/web.xml", "/ctx/web-inf/web.xml", "/ctx/WEB-INF;x/y",
-        "/ctx;x/WEB-INF/y", "/ctx/.;/WEB-INF/y", "/ctx/META-INF/m", "/ctx/sub/WEB-INF/x", "/other.war", "/OTHER.WAR",
-        "/other.war/x", "/foo.txt", "/ctx/s.txt;a=b", "/ctx", "/ctx/", "/", "/static.txt", "/ctx/page.jsp",
-        "/ctx/none.txt", "/nowhere/x", "/ctx/%57EB-INF/web.xml", "//ctx//WEB-INF/web.xml", "/.war", "/x.war",
+        "/ctx/s.txt",
+        "/ctx/sp%20ace.txt",
+        "/ctx/WEB-INF/web.xml",
+        "/ctx/web-inf/web.xml",
+        "/ctx/WEB-INF;x/y",
+        "/ctx;x/WEB-INF/y",
+        "/ctx/.;/WEB-INF/y",
+        "/ctx/META-INF/m",
+        "/ctx/sub/WEB-INF/x",
+        "/other.war",
+        "/OTHER.WAR",
+        "/other.war/x",
+        "/foo.txt",
+        "/ctx/s.txt;a=b",
+        "/ctx",
+        "/ctx/",
+        "/",
+        "/static.txt",
+        "/ctx/page.jsp",
+        "/ctx/none.txt",
+        "/nowhere/x",
+        "/ctx/%57EB-INF/web.xml",
+        "//ctx//WEB-INF/web.xml",
+        "/.war",
+        "/x.war",
     ];
     world.gets("JkAutoAlias @ROOT@/apps\nJkMount /*.jsp w1", &targets);
-    world.gets("JkAutoAlias @ROOT@/apps\nJkMount /*.jsp w1\nDirectoryIndex index.jsp page.jsp index.html", &["/ctx/", "/ctx/sub/"]);
+    world.gets(
+        "JkAutoAlias @ROOT@/apps\nJkMount /*.jsp w1\nDirectoryIndex index.jsp page.jsp index.html",
+        &["/ctx/", "/ctx/sub/"],
+    );
     world.gets("JkAutoAlias @ROOT@/apps\nJkMount /ctx/* w1\nJkUnMount /*.txt w1", &targets);
     world.gets("JkAutoAlias @ROOT@/missing\nJkMount /*.jsp w1", &["/ctx/s.txt", "/static.txt", "/x.war"]);
     world
@@ -109,14 +144,27 @@ fn alias() -> World {
 fn strip() -> World {
     let mut world = World::new("strip-session");
     let targets = [
-        "/static.txt;jsessionid=1", "/app;jsessionid=1/static.txt", "/static.txt;JSESSIONID=1", "/static.txt;jsessionidfoo=2",
-        "/static.txt;x=1;jsessionid=1", "/static.txt;jsessionid=1;x", "/static.txt;sid=1;x", "/static.txt;sid=1",
-        "/static.txt;jsessionid", "/static.txt;jsessionid=1?q", "/d;jsessionid=1/", "/d/;jsessionid=1", "/static.txt%3Bjsessionid=1",
-        "/x.jsp;jsessionid=1", "/static.txt;jsessionid=1;jsessionid=2",
+        "/static.txt;jsessionid=1",
+        "/app;jsessionid=1/static.txt",
+        "/static.txt;JSESSIONID=1",
+        "/static.txt;jsessionidfoo=2",
+        "/static.txt;x=1;jsessionid=1",
+        "/static.txt;jsessionid=1;x",
+        "/static.txt;sid=1;x",
+        "/static.txt;sid=1",
+        "/static.txt;jsessionid",
+        "/static.txt;jsessionid=1?q",
+        "/d;jsessionid=1/",
+        "/d/;jsessionid=1",
+        "/static.txt%3Bjsessionid=1",
+        "/x.jsp;jsessionid=1",
+        "/static.txt;jsessionid=1;jsessionid=2",
     ];
     for strip in ["", "JkStripSession On", "JkStripSession on ;sid", "JkStripSession Off"] {
         world.gets(&format!("{strip}\nJkMount /*.jsp w1"), &targets);
     }
+    world.gets("JkStripSession On", &targets);
+    world.gets("JkStripSession On\nJkMount /*.jsp w1\nSetEnvIf Request_URI static no-jk", &targets);
     world
 }
 
@@ -126,7 +174,8 @@ fn index() -> World {
         world.file(&format!("htdocs/{name}"), &format!("index {name}\n"));
     }
     world.file("htdocs/empty/x.txt", "x\n");
-    let targets = ["/", "/idx/", "/idx", "/both/", "/empty/", "/d/", "/empty/?q=1", "/none/", "/empty/;jsessionid=1"];
+    let targets =
+        ["/", "/idx/", "/idx", "/both/", "/empty/", "/d/", "/empty/?q=1", "/none/", "/empty/;jsessionid=1"];
     for conf in [
         "JkMount /*.jsp w1\nDirectoryIndex index.jsp",
         "JkMount /*.jsp w1\nDirectoryIndex index.jsp index.html",

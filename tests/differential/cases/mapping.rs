@@ -7,7 +7,14 @@ use crate::row::Row;
 use crate::security_rows;
 
 pub fn worlds() -> Vec<World> {
-    vec![rows("mapping", mapping_rows::ROWS, &[]), security(), forms(), copies(""), copies("JkMountCopy All"), main_server()]
+    vec![
+        rows("mapping", mapping_rows::ROWS, &[]),
+        security(),
+        forms(),
+        copies(""),
+        copies("JkMountCopy All"),
+        main_server(),
+    ]
 }
 
 /// One virtual host per row.
@@ -51,14 +58,63 @@ fn security() -> World {
 /// Paths in every form of forwarding.
 fn forms() -> World {
     const TARGETS: [&str; 57] = [
-        "/app/a%20b", "/app/a+b", "/app/a%2Bb", "/app/%7Ex", "/app/%41", "/app/a%25b", "/app/a%2525b", "/app/%2561",
-        "/app/a%5Cb", "/app/a\\b", "/app/%C3%A9", "/app/{xC3}{xA9}", "/app/%E9", "/app/a;b=c",
-        "/app/a;jsessionid=X.r1?q=1", "/app/a%3Bb", "/app;x/%3B", "/app/x;a=b%20c/y", "/app/a%3D%26", "/app/a%3Fb",
-        "/app/a%23b", "/app/a\"b", "/app/<>", "/app/{}|^`", "/app/[x]", "/app/a:b", "/app/a@b&c=d$e,f", "/app/!*'()",
-        "/app/a%09b", "/app/a%7Fb", "/app/a%0D%0Ab", "/app/./x", "/app/x/../y", "/app/%2e%2e/x", "/app//x", "//app/x",
-        "/app/x/.", "/app/x/..", "/app/..;/app/x", "http://localhost/app/abs?x", "/app/a?b?c", "/app/a?", "/old/a%20b",
-        "/d/?a=1", "/app/a%2Fb", "/app/x;a=%2F/y", "/app/a%00b", "/app/a%zz", "/app/a%2", "/app/%", "/app/a b",
-        "/app/a#b", "/app/a;b;c=d;e", "/app/a;", "/app/.hidden", "/app/a~b", "/app/x?a=%2F..&b=%zz",
+        "/app/a%20b",
+        "/app/a+b",
+        "/app/a%2Bb",
+        "/app/%7Ex",
+        "/app/%41",
+        "/app/a%25b",
+        "/app/a%2525b",
+        "/app/%2561",
+        "/app/a%5Cb",
+        "/app/a\\b",
+        "/app/%C3%A9",
+        "/app/{xC3}{xA9}",
+        "/app/%E9",
+        "/app/a;b=c",
+        "/app/a;jsessionid=X.r1?q=1",
+        "/app/a%3Bb",
+        "/app;x/%3B",
+        "/app/x;a=b%20c/y",
+        "/app/a%3D%26",
+        "/app/a%3Fb",
+        "/app/a%23b",
+        "/app/a\"b",
+        "/app/<>",
+        "/app/{}|^`",
+        "/app/[x]",
+        "/app/a:b",
+        "/app/a@b&c=d$e,f",
+        "/app/!*'()",
+        "/app/a%09b",
+        "/app/a%7Fb",
+        "/app/a%0D%0Ab",
+        "/app/./x",
+        "/app/x/../y",
+        "/app/%2e%2e/x",
+        "/app//x",
+        "//app/x",
+        "/app/x/.",
+        "/app/x/..",
+        "/app/..;/app/x",
+        "http://localhost/app/abs?x",
+        "/app/a?b?c",
+        "/app/a?",
+        "/old/a%20b",
+        "/d/?a=1",
+        "/app/a%2Fb",
+        "/app/x;a=%2F/y",
+        "/app/a%00b",
+        "/app/a%zz",
+        "/app/a%2",
+        "/app/%",
+        "/app/a b",
+        "/app/a#b",
+        "/app/a;b;c=d;e",
+        "/app/a;",
+        "/app/.hidden",
+        "/app/a~b",
+        "/app/x?a=%2F..&b=%zz",
     ];
     let mut world = World::new("forms");
     for form in ["ForwardURIProxy", "ForwardURICompat", "ForwardURICompatUnparsed", "ForwardURIEscaped"] {
@@ -70,7 +126,10 @@ fn forms() -> World {
         }
     }
     // The last choice in a server counts.
-    world.gets("JkOptions ForwardURIEscaped ForwardURICompat\nJkOptions +ForwardURIProxy\nJkMount /* w1", &["/app/%5B"]);
+    world.gets(
+        "JkOptions ForwardURIEscaped ForwardURICompat\nJkOptions +ForwardURIProxy\nJkMount /* w1",
+        &["/app/%5B"],
+    );
     world.gets("JkOptions +ForwardURIProxy +ForwardURIEscaped\nJkMount /* w1", &["/app/%5B"]);
     world
 }
@@ -85,7 +144,17 @@ fn copies(main: &str) -> World {
     world.file("apps/ctx/page.txt", "context page\n");
     world.file("conf/own.properties", "/o/*=w3\n");
     let targets = [
-        "/g/x", "/g/s/x", "/g/f/x", "/h", "/h/x", "/f/x", "/o/x", "/v/x", "/g/%5Bx%5D", "/ctx/page.txt", "/static.txt",
+        "/g/x",
+        "/g/s/x",
+        "/g/f/x",
+        "/h",
+        "/h/x",
+        "/f/x",
+        "/o/x",
+        "/v/x",
+        "/g/%5Bx%5D",
+        "/ctx/page.txt",
+        "/static.txt",
     ];
     for copy in ["", "JkMountCopy On", "JkMountCopy Off"] {
         for own in [
@@ -109,8 +178,21 @@ fn main_server() -> World {
     let mut world = World::new("main-server");
     world.main("JkMount /m/* w2\nJkMountFile conf/main.properties\nJkMountCopy On");
     world.file("conf/main.properties", "/f/*=w3\n!/m/no/*=*\n");
-    world.workers = "worker.w1.mount=/m/* /n|/* /n/deep/*\nworker.w2.mount=/two\nworker.w2.mount=!/n/deep/x\n".into();
-    for target in ["/m/x", "/m/no/x", "/n", "/n/x", "/n/deep/x", "/n/deep/y", "/f/x", "/two", "/two/", "/static.txt", "/"] {
+    world.workers =
+        "worker.w1.mount=/m/* /n|/* /n/deep/*\nworker.w2.mount=/two\nworker.w2.mount=!/n/deep/x\n".into();
+    for target in [
+        "/m/x",
+        "/m/no/x",
+        "/n",
+        "/n/x",
+        "/n/deep/x",
+        "/n/deep/y",
+        "/f/x",
+        "/two",
+        "/two/",
+        "/static.txt",
+        "/",
+    ] {
         world.add(get(MAIN, target));
     }
     world

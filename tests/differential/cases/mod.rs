@@ -18,7 +18,9 @@ pub fn worlds() -> Vec<World> {
     worlds.extend(responses::worlds());
     worlds.extend(modules::worlds());
     for world in &mut worlds {
-        for name in ["static.txt", "app/static.txt", "app/s/x", "d/index.html", "x.gz", "a;b.txt", "sub/page.html"] {
+        for name in
+            ["static.txt", "app/static.txt", "app/s/x", "d/index.html", "x.gz", "a;b.txt", "sub/page.html"]
+        {
             world.file(&format!("htdocs/{name}"), &format!("file {name}\n"));
         }
     }

@@ -10,20 +10,31 @@ fn includes() -> World {
     let mut world = World::new("includes");
     world.modules = vec!["include", "deflate", "filter"];
     world.file("htdocs/page.shtml", "before <!--#include virtual=\"/app/part?x=1\" --> after\n");
-    world.file("htdocs/two.shtml", "<!--#include virtual=\"/app/a\" -->|<!--#include virtual=\"/app/b\" -->\n");
+    world.file(
+        "htdocs/two.shtml",
+        "<!--#include virtual=\"/app/a\" -->|<!--#include virtual=\"/app/b\" -->\n",
+    );
     world.file("htdocs/file.shtml", "<!--#include file=\"static.txt\" -->\n");
     let vhost = world.vhost("JkMount /app/* w1\nAddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\n<Directory \"@ROOT@\">\nOptions +Includes\n</Directory>");
     for target in ["/page.shtml", "/two.shtml", "/file.shtml"] {
         world.add(get(vhost, target).answer(plain("included")));
         world.add(get(vhost, target).method("HEAD").answer(plain("included")));
         world.add(get(vhost, target).answer(answer(404, &[], "missing part")));
-        world.add(get(vhost, target).answer(answer(200, &[("X-Part", "1"), ("Set-Cookie", "a=b")], "included")));
+        world.add(get(vhost, target).answer(answer(
+            200,
+            &[("X-Part", "1"), ("Set-Cookie", "a=b")],
+            "included",
+        )));
     }
     let deflate = world.vhost("JkMount /app/* w1\nAddOutputFilterByType DEFLATE text/plain");
     let text = "compressible ".repeat(20);
     world.add(get(deflate, "/app/x").header("Accept-Encoding", "gzip").answer(plain(&text)));
     world.add(get(deflate, "/app/x").answer(plain(&text)));
-    world.add(get(deflate, "/app/x").header("Accept-Encoding", "gzip").answer(answer(200, &[("Content-Type", "TEXT/Plain;x=y")], &text)));
+    world.add(get(deflate, "/app/x").header("Accept-Encoding", "gzip").answer(answer(
+        200,
+        &[("Content-Type", "TEXT/Plain;x=y")],
+        &text,
+    )));
     world
 }
 

@@ -13,7 +13,9 @@ fn methods() -> World {
     for method in crate::support::forward::METHODS {
         world.add(get(vhost, "/m").method(method));
     }
-    for method in ["PATCH", "FOO", "get", "Get", "MKCALENDAR", "BASELINE-CONTROLX", "LINK", "M-SEARCH", "A", "CONNECT"] {
+    for method in
+        ["PATCH", "FOO", "get", "Get", "MKCALENDAR", "BASELINE-CONTROLX", "LINK", "M-SEARCH", "A", "CONNECT"]
+    {
         world.add(get(vhost, "/m").method(method));
     }
     world.add(get(vhost, "*").method("OPTIONS"));
@@ -75,7 +77,13 @@ fn headers() -> World {
     world.add(get(vhost, "/h").header("Cookie", "a=1").header("Cookie", "b=2"));
     world.add(get(vhost, "/h").header("Accept", "a/b").header("Accept", "c/d"));
     world.add(get(vhost, "/h").header("X-Named", "1").header("Connection", "X-Named").header("X-After", "2"));
-    world.add(get(vhost, "/h").header("X-A", "1").header("Upgrade", "h2c").header("Connection", "Upgrade, HTTP2-Settings").header("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"));
+    world.add(
+        get(vhost, "/h")
+            .header("X-A", "1")
+            .header("Upgrade", "h2c")
+            .header("Connection", "Upgrade, HTTP2-Settings")
+            .header("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+    );
     world.add(get(vhost, "/h").header("X-Long", &"l".repeat(7000)));
     world.add(get(vhost, "/h").header("X-Long", &"l".repeat(7900)).followed());
     let large = "l".repeat(5000);
@@ -109,7 +117,11 @@ fn bodies() -> World {
     world.add(get(vhost, "/b").method("OPTIONS").body("x"));
     world.add(get(vhost, "/b").method("POST").header("Content-Length", "0"));
     // The backend does not read all of the body.
-    let unread = vec![head(200, None, &[("Content-Type", "text/plain")]), Step::Body(b"early\n".to_vec()), Step::End(true)];
+    let unread = vec![
+        head(200, None, &[("Content-Type", "text/plain")]),
+        Step::Body(b"early\n".to_vec()),
+        Step::End(true),
+    ];
     world.add(get(vhost, "/b").method("POST").body(text(100)).answer(unread.clone()).followed());
     world.add(get(vhost, "/b").method("POST").body(text(20_000)).answer(unread.clone()).followed());
     world.add(get(vhost, "/b").method("POST").chunked(&[b"abc"]).answer(unread).followed());
@@ -127,7 +139,14 @@ fn bodies() -> World {
         world.add(get(vhost, "/b").method("POST").header(name, value).followed());
     }
     world.add(get(vhost, "/b").method("POST").header("Content-Length", "3").chunked(&[b"abc"]).followed());
-    world.add(get(vhost, "/b").method("POST").header("Content-Length", "3").header("Content-Length", "3").http10().followed());
+    world.add(
+        get(vhost, "/b")
+            .method("POST")
+            .header("Content-Length", "3")
+            .header("Content-Length", "3")
+            .http10()
+            .followed(),
+    );
     world.add(get(vhost, "/b").method("POST").header("Expect", "100-continue").body("abc"));
     world.add(get(vhost, "/b").method("POST").header("Expect", "100-continue").chunked(&[b"abc"]));
     let limited = world.vhost("JkMount /* w1\nLimitRequestBody 1000");

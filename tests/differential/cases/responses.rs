@@ -11,18 +11,33 @@ fn heads() -> World {
     let mut world = World::new("response-heads");
     let vhost = world.vhost("JkMount /* w1");
     for status in [
-        200, 201, 202, 203, 204, 205, 206, 226, 299, 300, 301, 302, 303, 304, 305, 307, 308, 400, 401, 403, 404, 405, 406,
-        409, 410, 413, 418, 421, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 599, 600, 700, 999, 1000, 99, 0, 100,
-        101, 102, 103,
+        200, 201, 202, 203, 204, 205, 206, 226, 299, 300, 301, 302, 303, 304, 305, 307, 308, 400, 401, 403,
+        404, 405, 406, 409, 410, 413, 418, 421, 429, 451, 499, 500, 501, 502, 503, 504, 505, 511, 599, 600,
+        700, 999, 1000, 99, 0, 100, 101, 102, 103,
     ] {
         for body in ["body\n", ""] {
-            world.add(get(vhost, "/s").answer(answer(status, &[("X-Status", "yes")], body)).followed().hurried(status < 200));
+            world.add(
+                get(vhost, "/s")
+                    .answer(answer(status, &[("X-Status", "yes")], body))
+                    .followed()
+                    .hurried(status < 200),
+            );
         }
-        world.add(get(vhost, "/s").method("HEAD").answer(answer(status, &[("Content-Type", "text/plain")], "x")).followed().hurried(status < 200));
+        world.add(
+            get(vhost, "/s")
+                .method("HEAD")
+                .answer(answer(status, &[("Content-Type", "text/plain")], "x"))
+                .followed()
+                .hurried(status < 200),
+        );
     }
     for reason in ["OK", "All Is Well", "", "Nicht gefunden", "two\r\nX-Split: 1", "caf\u{e9}", " lead"] {
         for status in [200, 404, 299] {
-            world.add(get(vhost, "/r").answer(vec![head(status, Some(reason), &[]), Step::Body(b"b".to_vec()), Step::End(true)]));
+            world.add(get(vhost, "/r").answer(vec![
+                head(status, Some(reason), &[]),
+                Step::Body(b"b".to_vec()),
+                Step::End(true),
+            ]));
         }
     }
     for headers in [
@@ -77,11 +92,13 @@ fn heads() -> World {
         world.add(case.clone().method("HEAD").answer(answer(200, &headers, "12345")));
         world.add(case.answer(answer(404, &headers, "12345")));
     }
-    let charset = world.vhost("JkMount /* w1\nAddDefaultCharset utf-8\nHeader set X-Always yes\nHeader unset X-Gone");
+    let charset =
+        world.vhost("JkMount /* w1\nAddDefaultCharset utf-8\nHeader set X-Always yes\nHeader unset X-Gone");
     world.add(get(charset, "/h").answer(answer(200, &[("Content-Type", "text/html"), ("X-Gone", "1")], "b")));
     world.add(get(charset, "/h").answer(answer(200, &[("Content-Type", "text/html; charset=x")], "b")));
     // The extension of a URL describes no file.
-    let typed = world.vhost("JkMount /* w1\nAddEncoding x-gzip .gz\nAddLanguage de .de\nAddType text/x-special .special");
+    let typed = world
+        .vhost("JkMount /* w1\nAddEncoding x-gzip .gz\nAddLanguage de .de\nAddType text/x-special .special");
     for target in ["/x.gz", "/x.de", "/x.special", "/x.txt", "/x.html.gz"] {
         world.add(get(typed, target).answer(answer(200, &[], "b")));
         world.add(get(typed, target).answer(answer(200, &[("Content-Type", "text/plain")], "b")));
@@ -143,9 +160,17 @@ fn ends() -> World {
     world.add(get(old, "/e").answer(plain("old\n")));
     world.add(get(vhost, "/e").http10().answer(plain("old\n")));
     world.add(get(vhost, "/e").header("Range", "bytes=1-2").answer(plain("0123456789")));
-    world.add(get(vhost, "/e").header("If-None-Match", "\"x\"").answer(answer(200, &[("ETag", "\"x\"")], "0123")));
+    world.add(get(vhost, "/e").header("If-None-Match", "\"x\"").answer(answer(
+        200,
+        &[("ETag", "\"x\"")],
+        "0123",
+    )));
     let past = [("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")];
-    world.add(get(vhost, "/e").header("If-Modified-Since", "Sun, 06 Nov 2011 08:49:37 GMT").answer(answer(200, &past, "0123")));
+    world.add(
+        get(vhost, "/e")
+            .header("If-Modified-Since", "Sun, 06 Nov 2011 08:49:37 GMT")
+            .answer(answer(200, &past, "0123")),
+    );
     world
 }
 
@@ -163,11 +188,13 @@ fn documents() -> World {
         for target in ["/app/x", "/nowhere", "/app/x?q=1"] {
             for second in [200, 404, 500] {
                 let first = answer(500, &[("X-First", "1")], "first\n");
-                let page = answer(second, &[("Content-Type", "text/html"), ("X-Second", "1")], "error page\n");
+                let page =
+                    answer(second, &[("Content-Type", "text/html"), ("X-Second", "1")], "error page\n");
                 // A URL that is not mounted goes straight to the page.
                 let direct = target == "/nowhere" || conf.contains("refused");
                 let answers = if direct { vec![page] } else { vec![first, page] };
-                let with = |case: crate::case::Case| answers.iter().cloned().fold(case, crate::case::Case::answer);
+                let with =
+                    |case: crate::case::Case| answers.iter().cloned().fold(case, crate::case::Case::answer);
                 world.add(with(get(vhost, target)).followed());
                 world.add(with(get(vhost, target)).method("HEAD").followed());
                 world.add(with(get(vhost, target)).method("POST").body("abc").followed());

@@ -23,7 +23,10 @@ fn variables() -> World {
         for value in [value, "", "0", "x y"] {
             world.gets(&format!("JkMount /* w1\nSetEnv {name} \"{value}\""), &["/v"]);
         }
-        world.gets(&format!("JkMount /* w1\n{directive} OTHER\nSetEnv OTHER \"{value}\"\nSetEnv {name} wrong"), &["/v"]);
+        world.gets(
+            &format!("JkMount /* w1\n{directive} OTHER\nSetEnv OTHER \"{value}\"\nSetEnv {name} wrong"),
+            &["/v"],
+        );
         let by_header = format!("JkMount /* w1\nSetEnvIf X-V (.+) {name}=$1");
         let vhost = world.vhost(&by_header);
         world.add(get(vhost, "/v").header("X-V", value));
@@ -35,10 +38,16 @@ fn variables() -> World {
     // Inherited by virtual hosts, and with another name in the main server.
     world.main("JkRemoteUserIndicator MAIN_USER");
     world.gets("JkMount /* w1\nSetEnv MAIN_USER bob", &["/v"]);
-    world.gets("JkMount /* w1\nJkRemoteUserIndicator OWN_USER\nSetEnv MAIN_USER bob\nSetEnv OWN_USER carol", &["/v"]);
+    world.gets(
+        "JkMount /* w1\nJkRemoteUserIndicator OWN_USER\nSetEnv MAIN_USER bob\nSetEnv OWN_USER carol",
+        &["/v"],
+    );
     world.gets("JkMount /* w1\nSetEnv JK_ROUTE node1", &["/v", "/v;jsessionid=x.node2"]);
     world.gets("JkMount /* w1\nSetEnv JK_ROUTE \"\"", &["/v"]);
-    world.gets("JkMount /* w1\nSetEnv JK_STICKY_IGNORE 1\nSetEnv JK_STATELESS 1\nSetEnv JK_REPLY_TIMEOUT 20000", &["/v"]);
+    world.gets(
+        "JkMount /* w1\nSetEnv JK_STICKY_IGNORE 1\nSetEnv JK_STATELESS 1\nSetEnv JK_REPLY_TIMEOUT 20000",
+        &["/v"],
+    );
     world.gets("JkMount /* w1\nUseCanonicalName On", &["/v"]);
     world.gets("JkMount /* w1\nUseCanonicalName On\nUseCanonicalPhysicalPort On", &["/v"]);
     world.gets("JkMount /* w1\nUseCanonicalPhysicalPort On", &["/v"]);
@@ -119,7 +128,9 @@ fn options() -> World {
     }
     // The client's address by mod_remoteip.
     let remote = world.vhost("JkMount /* w1\nRemoteIPHeader X-Real\nJkOptions -ForwardLocalAddress");
-    let physical = world.vhost("JkMount /* w1\nRemoteIPHeader X-Real\nJkOptions +ForwardPhysicalAddress -ForwardLocalAddress");
+    let physical = world.vhost(
+        "JkMount /* w1\nRemoteIPHeader X-Real\nJkOptions +ForwardPhysicalAddress -ForwardLocalAddress",
+    );
     for vhost in [remote, physical] {
         world.add(get(vhost, "/o").header("X-Real", "192.0.2.55"));
         world.add(get(vhost, "/o"));
@@ -146,7 +157,7 @@ fn tls() -> World {
         format!("SetEnv HTTPS on\n{all}\nJkExtractSSL Off"),
         format!("SetEnv HTTPS on\n{all}\nJkOptions +ForwardSSLCertChain"),
         format!("SetEnv HTTPS on\n{all}\nJkOptions -ForwardKeySize"),
-        format!("SetEnv HTTPS on\nJkOptions +ForwardSSLCertChain\nSetEnv SSL_CLIENT_CERT leaf\nSetEnv SSL_CLIENT_CERT_CHAIN_1 one\nSetEnv SSL_CLIENT_CERT_CHAIN_0 zero"),
+        "SetEnv HTTPS on\nJkOptions +ForwardSSLCertChain\nSetEnv SSL_CLIENT_CERT leaf\nSetEnv SSL_CLIENT_CERT_CHAIN_1 one\nSetEnv SSL_CLIENT_CERT_CHAIN_0 zero".to_owned(),
         "SetEnv HTTPS on\nJkOptions +ForwardSSLCertChain\nSetEnv SSL_CLIENT_CERT_CHAIN_0 zero".to_owned(),
         "SetEnv HTTPS on\nSetEnv SSL_CIPHER \"\"\nSetEnv SSL_SESSION_ID \"\"\nSetEnv SSL_CLIENT_CERT \"\"\nSetEnv SSL_PROTOCOL \"\"".to_owned(),
         "SetEnv HTTPS on\nSetEnv SSL_CIPHER_USEKEYSIZE 128bit".to_owned(),
@@ -168,8 +179,20 @@ fn tls() -> World {
 fn handlers() -> World {
     let mut world = World::new("handlers");
     let targets = [
-        "/app/x", "/app/", "/app", "/app/static.txt", "/static.txt", "/other/x.jsp", "/", "/app/%20x", "/app/a;b=c/d",
-        "/app/..;/app/x", "/app/x/..;/y", "/app/s/x", "/d/", "/sub",
+        "/app/x",
+        "/app/",
+        "/app",
+        "/app/static.txt",
+        "/static.txt",
+        "/other/x.jsp",
+        "/",
+        "/app/%20x",
+        "/app/a;b=c/d",
+        "/app/..;/app/x",
+        "/app/x/..;/y",
+        "/app/s/x",
+        "/d/",
+        "/sub",
     ];
     for conf in [
         "<Location /app>\nSetHandler jakarta-servlet\n</Location>\nSetEnv JK_WORKER_NAME w1",
@@ -220,6 +243,14 @@ fn properties() -> World {
             world.add(get(vhost, &format!("/{worker}/x")).answer(text));
         }
     }
+    for method in ["POST", "PATCH", "PUT", "HEAD", "DELETE"] {
+        for status in [404, 503] {
+            let text = answer(status, &[("Content-Type", "text/plain")], "page of the backend\n");
+            let case = get(vhost, "/w2/x").method(method).answer(text);
+            world.add(case.clone());
+            world.add(case.body("abc"));
+        }
+    }
     for len in [7000, 7900] {
         world.add(get(vhost, "/w3/x").header("X-Long", &"l".repeat(len)));
     }
@@ -234,7 +265,13 @@ fn properties() -> World {
     world.add(get(vhost, "/w1/x").answer(close.clone()));
     world.add(get(vhost, "/w2/x").answer(close.clone()));
     world.add(get(vhost, "/w2/x").answer(close.clone()).answer(plain("the second time\n")));
-    world.add(get(vhost, "/w2/x").method("POST").body("once").answer(close.clone()).answer(plain("the second time\n")));
+    world.add(
+        get(vhost, "/w2/x")
+            .method("POST")
+            .body("once")
+            .answer(close.clone())
+            .answer(plain("the second time\n")),
+    );
     world.add(get(vhost, "/w2/x").method("POST").body("once").answer(close));
     world
 }
@@ -249,8 +286,11 @@ fn logs() -> World {
         "RL|plain text",
         "RL|%w%w%s",
     ] {
-        let vhost = world.vhost(&format!("JkMount /app/* w1\nJkMount /no/* nosuch\nJkRequestLogFormat \"{format}\""));
-        for target in ["/app/x", "/app/x?q=1&r=2", "/app/a%20b;p=1/../c", "/static.txt", "/no/x", "/app/a%25b?%25"] {
+        let vhost =
+            world.vhost(&format!("JkMount /app/* w1\nJkMount /no/* nosuch\nJkRequestLogFormat \"{format}\""));
+        for target in
+            ["/app/x", "/app/x?q=1&r=2", "/app/a%20b;p=1/../c", "/static.txt", "/no/x", "/app/a%25b?%25"]
+        {
             world.add(get(vhost, target));
         }
         world.add(get(vhost, "/app/x").method("HEAD"));
