@@ -156,7 +156,7 @@ if wanted run || wanted test; then
     fi
 fi
 if wanted test; then
-    wish libapache2-mod-jk # the original, to compare with; tests that need it are skipped without it
+    wish libapache2-mod-jk # the original, to compare with; the differential test fails without it
 fi
 if wanted bench; then
     need apache2

@@ -61,7 +61,7 @@ pub fn handle(request: Request<'_>) -> Verdict {
     if request.is_proxied() {
         return Verdict::Status(500);
     }
-    // httpd marks sub-requests in the same way, to keep their headers out of the page.
+    // Sub-requests (an SSI include) are marked so too: httpd wants no header lines from them.
     if request.is_simple() && request.main().is_none() {
         return Verdict::Status(400);
     }
@@ -136,6 +136,7 @@ fn from_environment<'r>(
             format_args!("{}={}: {complaint}", variable.to_string_lossy(), Escaped(value)),
         );
     }
+    request.note(c"JK_WORKER_NAME", request.pool().copy(name));
     let place = live.generation.find(name).ok_or_else(|| no_worker(request, live, name))?;
     let excluded = live.maps.as_deref().is_some_and(|maps| {
         let path = request.uri().unwrap_or_default();
@@ -143,9 +144,6 @@ fn from_environment<'r>(
     });
     if excluded {
         return Err(Verdict::Status(404));
-    }
-    if let Some(worker) = live.generation.worker(place) {
-        request.note(c"JK_WORKER_NAME", &*worker.c_name);
     }
     Ok((place, Cow::Owned(extensions)))
 }

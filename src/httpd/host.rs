@@ -129,11 +129,13 @@ impl<'r> HttpdHost<'r> {
             request.client_port()
         };
         variables.replace(&mut head);
+        let replaced = variables.remote_port();
+        head.remote_port = replaced.flatten();
         Self {
             request,
             live,
             head,
-            port: (!variables.is_set(Indicator::RemotePort)).then(|| Decimal::new(port.into())),
+            port: replaced.is_none().then(|| Decimal::new(port.into())),
             reader: BodyReader::new(request),
             response: Response::new(request),
             others: None,

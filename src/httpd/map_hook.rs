@@ -5,6 +5,7 @@
 //! the `<Location>` rules httpd evaluates afterwards see what the backend will see.
 
 use std::cell::RefCell;
+use std::ffi::CStr;
 use std::time::Duration;
 
 use super::config::{Live, ServerConf};
@@ -22,7 +23,7 @@ use crate::ffi::request::Request;
 use crate::transport::clock;
 
 /// The handler name of mod_jk since 1.2.49; `SetHandler jakarta-servlet` of configurations names it too.
-pub const HANDLER: &std::ffi::CStr = c"jakarta-servlet";
+pub const HANDLER: &CStr = c"jakarta-servlet";
 
 /// What the module keeps with a request.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +68,9 @@ pub fn translate_name(request: Request<'_>) -> Verdict {
         return Verdict::Declined;
     }
     match map(request, live, true) {
-        // httpd has merged the `<Location>` sections before this hook and forgets them before the next one.
+        // Only now does httpd show what a <Location> says: before map_to_storage it forgets that until the end.
         Verdict::Declined => by_section(request, live),
-        settled => settled,
+        verdict => verdict,
     }
 }
 
@@ -78,8 +79,9 @@ pub fn map_to_storage(request: Request<'_>) -> Verdict {
     let Some(live) = live(request) else { return Verdict::Declined };
     match request.slot::<Jk>() {
         Some(Slot { target: Target::Rule { .. }, .. }) => {}
-        // What is forwarded was made from the path that came, which has given way to its normal form.
+        // Declined before, and its path is in normal form already.
         Some(Slot { target: Target::Handler, uri, .. }) if *uri == request.uri_address() => {
+            static_files::strip_session(request, live);
             return Verdict::Declined;
         }
         _ if !concerns(request) => {
@@ -213,10 +215,9 @@ fn accept<'r>(
 ) {
     request.set_slot::<Jk>(Slot { target, mapping, forwarded, uri: request.uri_address() });
     request.set_handler(HANDLER);
-    if let Target::Rule { worker: Some(worker), .. } = target
-        && let Some(worker) = live.generation.worker(worker)
-    {
-        request.note(c"JK_WORKER_NAME", &*worker.c_name);
+    let name = worker_name(request, live, target, mapping);
+    if let Some(name) = name {
+        request.note(c"JK_WORKER_NAME", name);
     }
     // mod_dir asks whether an index file would be answered. If it does not exist here, the directory itself is forwarded,
     // with the same worker and options: that makes DirectoryIndex index.jsp work with a Tomcat on another machine.
@@ -225,10 +226,24 @@ fn accept<'r>(
     {
         main.set_slot::<Jk>(Slot { target, mapping, forwarded: None, uri: main.uri_address() });
         main.set_handler(HANDLER);
-        if let Target::Rule { worker: Some(worker), .. } = target
-            && let Some(worker) = live.generation.worker(worker)
-        {
-            main.note(c"JK_WORKER_NAME", &*worker.c_name);
+        if let Some(name) = worker_name(main, live, target, mapping) {
+            main.note(c"JK_WORKER_NAME", name);
+        }
+    }
+}
+
+/// The worker's name for logs, also when there is no such worker. It lives as long as `owner`.
+fn worker_name<'r>(
+    owner: Request<'r>,
+    live: &'r Live,
+    target: Target,
+    mapping: Option<&'r Mapping>,
+) -> Option<&'r CStr> {
+    let Target::Rule { rule, worker } = target else { return None };
+    match worker.and_then(|worker| live.generation.worker(worker)) {
+        Some(worker) => Some(&worker.c_name),
+        None => {
+            mapping.and_then(|mapping| mapping.map.rule(rule)).map(|rule| owner.pool().copy(&rule.worker))
         }
     }
 }

@@ -23,8 +23,7 @@ pub fn auto_alias(request: Request<'_>, live: &Live, path: &[u8]) -> Verdict {
         request.set_filename(below(path));
         return Verdict::Ok;
     }
-    let is_archive = context.len() > 4
-        && context.get(context.len() - 4..).is_some_and(|end| end.eq_ignore_ascii_case(b".war"));
+    let is_archive = context.last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".war"));
     if is_archive { Verdict::Status(403) } else { Verdict::Declined }
 }
 

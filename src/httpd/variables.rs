@@ -31,11 +31,6 @@ impl<'r> Variables<'r> {
         if self.none { None } else { self.request.env(self.live.name(indicator)) }
     }
 
-    /// It is set.
-    pub fn is_set(&self, indicator: Indicator) -> bool {
-        self.get(indicator).is_some()
-    }
-
     /// Replaces in `head` what variables say otherwise. An empty address, port, host, user or scheme means "none".
     pub fn replace(&self, head: &mut RequestHead<'r>) {
         if self.none {
@@ -47,7 +42,6 @@ impl<'r> Variables<'r> {
             }
         };
         replace(&mut head.remote_addr, Indicator::RemoteAddr);
-        replace(&mut head.remote_port, Indicator::RemotePort);
         replace(&mut head.remote_host, Indicator::RemoteHost);
         replace(&mut head.remote_user, Indicator::RemoteUser);
         replace(&mut head.auth_type, Indicator::AuthType);
@@ -62,6 +56,15 @@ impl<'r> Variables<'r> {
             self.get(Indicator::LocalPort).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         if let Some(port) = port.filter(|port| *port > 0) {
             head.server_port = port;
+        }
+    }
+
+    /// What replaces the client's port: `Some(None)` for no port at all, `None` for the real one, also when the variable is not
+    /// a port.
+    pub fn remote_port(&self) -> Option<Option<&'r [u8]>> {
+        match self.get(Indicator::RemotePort)? {
+            b"" => Some(None),
+            text => is_port(text).then_some(Some(text)),
         }
     }
 
@@ -104,6 +107,12 @@ impl<'r> Variables<'r> {
         }
         self.request.pool().copy(&text).to_bytes()
     }
+}
+
+/// A decimal number that a port can have.
+fn is_port(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit)
+        && std::str::from_utf8(text).is_ok_and(|text| text.parse::<u16>().is_ok())
 }
 
 /// Leading digits of a text.

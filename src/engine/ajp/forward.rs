@@ -479,7 +479,8 @@ fn is_path(uri: &[u8]) -> bool {
     true
 }
 
-/// Characters of a path beside percent triplets, and the brackets that clients send although they should not.
+/// Characters of a path beside percent triplets, and the other visible ones that clients send although they should not
+/// (`ForwardURICompatUnparsed` passes them on). No blank, no control, no `?` and `#`, no backslash, nothing from 0x80 on.
 static PATH: [bool; 256] = {
     let mut table = [false; 256];
     let mut octet = b'0';
@@ -487,7 +488,7 @@ static PATH: [bool; 256] = {
         table[octet as usize] = octet.is_ascii_alphanumeric();
         octet += 1;
     }
-    let marks = b"/-._~!$&'()*+,;=:@[]";
+    let marks = b"/-._~!$&'()*+,;=:@[]\"<>^`{|}";
     let mut index = 0;
     while index < marks.len() {
         table[marks[index] as usize] = true;
