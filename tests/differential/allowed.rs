@@ -25,6 +25,17 @@ const fn entry(id: &'static str, row: &'static str, covers: fn(&Pair<'_>, &Diffe
 
 /// All entries; the first that covers a difference answers for it.
 pub const ALLOWED: &[Allowed] = &[
+    // Requests that httpd makes for a part of a page.
+    entry("sub-request-protocol", "DIFF-subrequest-protocol", |_, difference| {
+        difference.field.ends_with(".protocol")
+            && difference.theirs() == "INCLUDED"
+            && difference.ours().starts_with("HTTP/")
+    }),
+    entry("sub-request-protocol-judged", "DIFF-subrequest-protocol", |_, difference| {
+        difference.field.ends_with(".strict")
+            && difference.theirs().contains("INCLUDED")
+            && difference.ours() == "good"
+    }),
     // Paths.
     entry("dot-parameters", "DIFF-dot-parameters", |pair, _| {
         pair.refused()
