@@ -57,7 +57,7 @@ fn security() -> World {
 
 /// Paths in every form of forwarding.
 fn forms() -> World {
-    const TARGETS: [&str; 57] = [
+    const TARGETS: [&str; 60] = [
         "/app/a%20b",
         "/app/a+b",
         "/app/a%2Bb",
@@ -115,6 +115,9 @@ fn forms() -> World {
         "/app/.hidden",
         "/app/a~b",
         "/app/x?a=%2F..&b=%zz",
+        "/app/x?a={xC3}{xA9}",
+        "/app/x?a=\\\"<>^`{|}",
+        "/app/x?a=%00%0D%0A",
     ];
     let mut world = World::new("forms");
     for form in ["ForwardURIProxy", "ForwardURICompat", "ForwardURICompatUnparsed", "ForwardURIEscaped"] {
