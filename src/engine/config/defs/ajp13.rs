@@ -189,11 +189,12 @@ pub(super) const EXCHANGE: &[Def] = &[
         ..ajp13("retry_interval", Apply::Ajp13(|raw, value| raw.retry_interval = value.integer()))
     },
     Def {
-        default: "0",
+        default: "unset",
         range: "sum of 1, 2, 4, 8, 16",
         doc: "What may be repeated after a failure: 1 nothing that Tomcat may have got, 2 nothing after Tomcat has sent \
-              headers, 4 close the connection to Tomcat at once after an error of the client, 8 repeat HEAD despite 1, \
-              16 repeat GET despite 1. With 0 every request may be repeated, POST included; 3 is the safe choice.",
+              headers (always in force), 4 close the connection to Tomcat at once after an error of the client, 8 repeat \
+              HEAD despite 1, 16 repeat GET despite 1. Unset: only idempotent methods are repeated. With 0 every request \
+              may be repeated, POST included.",
         ..ajp13("recovery_options", Apply::Ajp13(|raw, value| raw.recovery_options = recovery_options(value)))
     },
     Def {
