@@ -1,5 +1,7 @@
 //! Modules that refuse or watch: mod_reqtimeout, mod_security2, mod_status.
 
+use std::time::{Duration, Instant};
+
 use crate::support::backend::Event;
 use crate::support::digest::sha256_hex;
 use crate::support::{Backend, Client, Conversation, Ended, client, pattern};
@@ -17,8 +19,11 @@ fn a_body_that_comes_too_slowly_is_given_up() {
         } else {
             client.send_chunk(&body[..9000])
         };
+        let begun = Instant::now();
         let answer = client.read_response();
         assert_eq!(answer.status, 408, "{framing}");
+        // Timeout, which ends any silence, is 30 seconds here.
+        assert!(begun.elapsed() < Duration::from_secs(15), "{framing}: {:?}", begun.elapsed());
     }
     // The backend must not take what it got for the whole, nor is its connection used again.
     backend.wait_for("both connections closed", |log| log.len() == 2 && log.iter().all(|c| !c.open));

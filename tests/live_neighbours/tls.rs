@@ -144,7 +144,7 @@ fn the_chain_goes_with_the_certificate_when_asked_for() {
         assert_eq!(sent[..wanted.len().min(sent.len())], wanted, "{option}");
         // mod_ssl may add the root, which ends the chain.
         let root = certificates(&chain.pem("root"));
-        assert!(sent[wanted.len()..].iter().all(|extra| option != "" && *extra == root[0]), "{option}");
+        assert!(sent[wanted.len()..].iter().all(|extra| !option.is_empty() && *extra == root[0]), "{option}");
         // Without a certificate nothing reaches the backend.
         let before = backend.requests().len();
         assert_ne!(curl(&["--http1.1", &format!("{url}/app/x")]).summary, "1.1 200");
