@@ -113,6 +113,11 @@ if ! have apt-get || ! have dpkg-query; then
         tomcat_is_there || lacks "Tomcat 10.1 (optional, as above)" \
             "unpack https://tomcat.apache.org/download-10.cgi and set CATALINA_HOME to it"
     fi
+    if wanted test; then
+        have openssl || lacks "openssl" "package openssl"
+        [ -f "$("${APXS:-apxs}" -q LIBEXECDIR 2>/dev/null)/mod_security2.so" ] ||
+            lacks "mod_security2" "Fedora/RHEL: mod_security   elsewhere: https://modsecurity.org/"
+    fi
     if wanted bench; then
         have strace || lacks "strace" "package strace"
         have valgrind || lacks "valgrind" "package valgrind"
@@ -156,7 +161,9 @@ if wanted run || wanted test; then
     fi
 fi
 if wanted test; then
-    wish libapache2-mod-jk # the original, to compare with; the differential test fails without it
+    have openssl || need openssl
+    need libapache2-mod-security2 # a web application firewall in front of relayed requests
+    need libapache2-mod-jk # the original, to compare with
 fi
 if wanted bench; then
     need apache2
@@ -239,6 +246,10 @@ else
                         say "setup: Debian enables the service $package for the next boot; if you do not want that:"
                         say "    sudo systemctl disable $package"
                     fi
+                    ;;
+                libapache2-mod-security2)
+                    say "setup: Debian's package enables mod_security2 in /etc/apache2 (no effect on make run and the tests)."
+                    say "    sudo a2dismod security2    switches it off in the system's httpd"
                     ;;
                 libapache2-mod-jk)
                     say "setup: Debian's package enables the original mod_jk in /etc/apache2 (no effect on make run and the tests)."

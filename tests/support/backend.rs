@@ -269,7 +269,7 @@ impl Backend {
             script: Box::new(script::default_script),
             packet_size: 8192,
             secret: None,
-            address: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0))),
+            address: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], super::ports::free_port()))),
             answer_pings: true,
         }
     }

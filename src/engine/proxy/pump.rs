@@ -49,6 +49,10 @@ pub struct Manner<'a> {
     pub flush_head: bool,
 }
 
+/// Longest wait for request body before it is read again although none has come: input filters with time limits of their own
+/// (mod_reqtimeout) notice them only when they are asked.
+const CLIENT_LOOK: Duration = Duration::from_secs(1);
+
 /// What the pump waits for. The backend's answer is always awaited too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interest {
@@ -170,15 +174,26 @@ impl<'b, X: Exchange> Pump<'b, X> {
         link: &mut L,
         manner: &Manner<'_>,
     ) -> Result<bool, Failure> {
+        // How long the client has been silent in the waits before this one.
+        let mut silent = Duration::ZERO;
         loop {
             let interest = match self.step(host, link, manner, true)? {
                 Step::Done { reusable } => return Ok(reusable),
                 Step::Wait(interest) => interest,
             };
             let timeout = self.patience(host.now(), interest, manner).unwrap_or(manner.timing.send);
-            let descriptor = if interest.client_readable { host.body_descriptor() } else { None };
-            match link.wait(interest.link_writable, descriptor, timeout) {
-                Ok(()) => {}
+            let mut wait = timeout;
+            let descriptor = if interest.client_readable {
+                wait = timeout.saturating_sub(silent).min(CLIENT_LOOK);
+                host.body_descriptor()
+            } else {
+                None
+            };
+            match link.wait(interest.link_writable, descriptor, wait) {
+                Ok(()) => silent = Duration::ZERO,
+                Err(LinkError::TimedOut) if interest.client_readable && silent + wait < timeout => {
+                    silent += wait;
+                }
                 Err(LinkError::TimedOut) => return Err(self.timed_out(interest, manner)),
                 Err(error) => return Err(self.failure(Cause::Link(error))),
             }
