@@ -4,6 +4,7 @@
 //! as arguments; `tests/layers.rs` keeps it that way.
 
 pub mod ajp;
+pub mod balance;
 pub mod config;
 pub mod error;
 pub mod exchange;
