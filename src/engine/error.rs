@@ -71,8 +71,21 @@ pub enum Cause {
     FailStatus(u16),
     /// All connections of the pool are in use.
     PoolExhausted,
-    /// `busy_limit` requests are in work on the worker.
+    /// `busy_limit` or `max_in_flight` requests are in work on the worker.
     Busy,
+    /// `max_in_flight` requests are in work, and no more may wait.
+    QueueFull,
+    /// A request has waited this long in a queue, in milliseconds.
+    QueueTime {
+        /// The limit that was in force.
+        limit_ms: u64,
+    },
+    /// No member of the balancer can be used.
+    NoMember,
+    /// The member of the session can not be used and no other may be (`sticky_session_force`).
+    ForcedAway,
+    /// Too many requests have gone to a further member already (`retry_budget`).
+    OverBudget,
     /// The request cannot be encoded.
     Encode(EncodeError),
     /// The client's side failed.
@@ -132,7 +145,14 @@ impl Failure {
     pub fn fault(&self) -> Fault {
         match self.cause {
             Cause::Client(_) => Fault::Client,
-            Cause::Encode(_) | Cause::PoolExhausted | Cause::Busy => Fault::Local,
+            Cause::Encode(_)
+            | Cause::PoolExhausted
+            | Cause::Busy
+            | Cause::QueueFull
+            | Cause::QueueTime { .. }
+            | Cause::NoMember
+            | Cause::ForcedAway
+            | Cause::OverBudget => Fault::Local,
             Cause::Link(_)
             | Cause::Cut
             | Cause::Silent { .. }
@@ -165,13 +185,27 @@ impl Failure {
         policy.explicit || is_idempotent(method)
     }
 
+    /// Another member of the balancer may take the request: as [`Failure::may_retry`], and also when this one had too much
+    /// to do.
+    pub fn may_move(&self, method: &[u8], policy: RetryPolicy) -> bool {
+        matches!(self.cause, Cause::Busy | Cause::PoolExhausted | Cause::QueueFull | Cause::QueueTime { .. })
+            || self.may_retry(method, policy)
+    }
+
     /// The status for the client when nothing was delivered yet; `None` when the client is gone or already answered.
     pub fn status(&self) -> Option<u16> {
         Some(match self.cause {
             Cause::Client(ClientFault::Gone | ClientFault::Answered) => return None,
             Cause::Client(ClientFault::Body(status)) => status,
             Cause::Encode(error) => error.status(),
-            Cause::PoolExhausted | Cause::Busy | Cause::FailStatus(_) => 503,
+            Cause::PoolExhausted
+            | Cause::Busy
+            | Cause::QueueFull
+            | Cause::QueueTime { .. }
+            | Cause::NoMember
+            | Cause::ForcedAway
+            | Cause::OverBudget
+            | Cause::FailStatus(_) => 503,
             Cause::Protocol(_) | Cause::Cut if self.stage == Stage::Ping => 503,
             Cause::Protocol(_) | Cause::Cut => 502,
             Cause::Silent { .. } | Cause::Link(LinkError::TimedOut) if self.sent => 504,
@@ -209,7 +243,14 @@ impl fmt::Display for Cause {
                 write!(f, "the backend answered {status}, which fail_on_status lists")
             }
             Self::PoolExhausted => f.write_str("all connections of the pool are in use"),
-            Self::Busy => f.write_str("as many requests as busy_limit allows are in work"),
+            Self::Busy => f.write_str("as many requests as it takes are in work"),
+            Self::QueueFull => f.write_str("max_in_flight requests are in work and no more may wait"),
+            Self::QueueTime { limit_ms } => write!(f, "the request has waited {limit_ms} ms in the queue"),
+            Self::NoMember => f.write_str("no member of the balancer can be used"),
+            Self::ForcedAway => {
+                f.write_str("the member of the session can not be used and sticky_session_force is set")
+            }
+            Self::OverBudget => f.write_str("more failovers than retry_budget allows"),
             Self::Encode(error) => write!(f, "{error}"),
             Self::Client(ClientFault::Gone) => f.write_str("the client closed its connection"),
             Self::Client(ClientFault::Body(status)) => {

@@ -1,17 +1,23 @@
 //! The module itself: directives, hooks and the handler, in safe code over the wrappers of `ffi`.
 
+mod adapt;
+mod balanced;
 pub mod config;
 pub mod directives;
 pub mod handler;
 pub mod host;
 pub mod joblog;
 pub mod lifecycle;
+mod lent;
 pub mod map_hook;
 pub mod mapping;
 pub mod messages;
 pub mod module;
+mod report;
 pub mod request_log;
 pub mod runtime;
 pub mod secret_file;
+mod single;
 pub mod static_files;
+mod tally;
 pub mod variables;

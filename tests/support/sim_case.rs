@@ -53,6 +53,7 @@ pub fn plain_worker() -> WorkerView<'static> {
         facts: WorkerFacts { secret: None, route: None, activation: b"ACT" },
         max_packet: 8192,
         receive_limit: 65_535,
+        first_body: usize::MAX,
         manner: Manner {
             timing: Timing {
                 reply: Some(Duration::from_secs(1)),

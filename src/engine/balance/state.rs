@@ -124,6 +124,13 @@ pub struct Flight<'s> {
     waiting: bool,
 }
 
+impl Cell {
+    /// Nobody in work or waiting.
+    pub const fn new() -> Self {
+        Self { now: AtomicU32::new(0), waiting: AtomicU32::new(0) }
+    }
+}
+
 impl Gauge {
     /// Requests in work.
     pub fn now(&self) -> u32 {

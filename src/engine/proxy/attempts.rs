@@ -45,6 +45,9 @@ pub struct WorkerView<'a> {
     pub max_packet: usize,
     /// Largest payload accepted from the backend.
     pub receive_limit: usize,
+    /// Most octets of request body in the packet that is kept for a repetition: what the smallest packet of all workers
+    /// that may get it takes.
+    pub first_body: usize,
     /// Limits and flush behaviour.
     pub manner: Manner<'a>,
     /// CPing on a new connection, waiting so long.
@@ -104,17 +107,34 @@ pub fn serve<H: Host, P: Links>(
     buffers: &mut Buffers,
     mut report: impl FnMut(&mut H, &Attempt),
 ) -> Result<Served, Failure> {
+    serve_again(host, links, worker, buffers, &mut None, &mut report).map_err(|last| {
+        report(host, &last);
+        last.failure
+    })
+}
+
+/// As [`serve`], for a request that another worker may have failed to serve: `kept` is the length of the body packet in
+/// `buffers.body` that was read for it.
+///
+/// # Errors
+/// The last attempt, which is the only one that was not reported.
+pub fn serve_again<H: Host, P: Links>(
+    host: &mut H,
+    links: &P,
+    worker: &WorkerView<'_>,
+    buffers: &mut Buffers,
+    kept: &mut Option<usize>,
+    mut report: impl FnMut(&mut H, &Attempt),
+) -> Result<Served, Attempt> {
     if let Err(error) = ajp::forward::encode(&mut buffers.head, host, &worker.facts, worker.max_packet) {
         let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
-        report(host, &Attempt { number: 1, failure, traffic: Traffic::default(), retried: false });
-        return Err(failure);
+        return Err(Attempt { number: 1, failure, traffic: Traffic::default(), retried: false });
     }
-    let mut kept = None;
     let mut number = 1;
     let mut fresh = false;
     loop {
         let mut traffic = Traffic::default();
-        let failure = match attempt(host, links, worker, buffers, &mut kept, fresh, &mut traffic) {
+        let failure = match attempt(host, links, worker, buffers, kept, fresh, &mut traffic) {
             Ok(mut served) => {
                 served.attempts = number;
                 return Ok(served);
@@ -130,10 +150,11 @@ pub fn serve<H: Host, P: Links>(
             failure.reused && !failure.replied && !fresh && !matches!(failure.cause, Cause::Silent { .. });
         let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
         let retried = allowed && !refused && (stale || number < worker.attempts);
-        report(host, &Attempt { number, failure, traffic, retried });
+        let attempt = Attempt { number, failure, traffic, retried };
         if !retried {
-            return Err(failure);
+            return Err(attempt);
         }
+        report(host, &attempt);
         fresh = true;
         if !stale {
             number += 1;
@@ -171,7 +192,7 @@ fn attempt<H: Host, P: Links>(
     {
         // Only now: a backend that is down must not make the client upload its body.
         buffers.reserve_body(worker.max_packet);
-        match fill(host, &mut buffers.body, max, true) {
+        match fill(host, &mut buffers.body, max.min(worker.first_body), true) {
             Ok(BodyRead::Data(len)) => *kept = Some(len),
             other => {
                 if worker.reuse {

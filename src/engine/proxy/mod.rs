@@ -4,6 +4,7 @@
 //! repeated here; the [`Pump`](pump::Pump) moves bytes between an exchange, a link and the host.
 
 pub mod attempts;
+pub mod balanced;
 pub mod buffers;
 pub mod host;
 pub mod pump;

@@ -47,6 +47,8 @@ pub struct Manner<'a> {
     pub flush_packets: bool,
     /// Pass the head on at once (`JkOptions +FlushHeader`).
     pub flush_head: bool,
+    /// Note when the head of the response is there.
+    pub timed: bool,
 }
 
 /// Longest wait for request body before it is read again although none has come: input filters with time limits of their own
@@ -83,6 +85,8 @@ pub struct Traffic {
     pub received: u64,
     /// Response body passed to the client.
     pub body: u64,
+    /// When the head of the response was there, if [`Manner::timed`] asks for it.
+    pub head_at: Option<Tick>,
 }
 
 /// A running exchange.
@@ -391,6 +395,9 @@ impl<'b, X: Exchange> Pump<'b, X> {
                 }
                 Ok(Fed { consumed, event: Event::Head(ref head) }) => {
                     let status = head.status;
+                    if manner.timed {
+                        self.traffic.head_at = Some(host.now());
+                    }
                     if manner.fail_on.iter().any(|code| code.unsigned_abs() == u32::from(status)) {
                         return Err(self.failure(Cause::FailStatus(status)));
                     }

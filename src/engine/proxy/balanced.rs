@@ -1,0 +1,147 @@
+//! One request's way through a balancer: members one after the other until one has served it.
+//!
+//! Which member, and when to give up, is decided by [`Rounds`]; what an attempt on one member is, by
+//! [`serve_again`](super::attempts::serve_again). This is the loop around both. It waits only where the [`Farm`] does.
+
+use std::time::Duration;
+
+use super::attempts::{Attempt, Served};
+use super::buffers::Buffers;
+use super::host::Host;
+use crate::engine::balance::outcome::{Context, Outcome};
+use crate::engine::balance::pick::Pick;
+use crate::engine::balance::rounds::{Next, Rounds};
+use crate::engine::balance::Ask;
+use crate::engine::error::{Cause, Failure, RetryPolicy, Stage};
+use crate::engine::request::Request;
+
+/// The members of a balancer at work.
+pub trait Farm<H: Host> {
+    /// Has a member serve the request. `kept`: see [`serve_again`](super::attempts::serve_again).
+    ///
+    /// # Errors
+    /// The last attempt; it has not been reported.
+    fn attempt(
+        &mut self,
+        host: &mut H,
+        pick: &Pick,
+        buffers: &mut Buffers,
+        kept: &mut Option<usize>,
+    ) -> Result<Served, Attempt>;
+
+    /// What of a failure on this member may be repeated, and the statuses that count as failure.
+    fn rules(&self, member: usize) -> (RetryPolicy, &[i32]);
+
+    /// A member has failed; `next` is what follows.
+    fn failed(&mut self, host: &mut H, pick: &Pick, attempt: &Attempt, next: Follow<'_>);
+
+    /// Waits before another round.
+    fn pause(&self, time: Duration);
+
+    /// Nobody can serve the request now: waits until somebody may.
+    ///
+    /// # Errors
+    /// There is no queue, it is full, or the wait was too long.
+    fn queue(&mut self, host: &mut H) -> Result<(), Cause>;
+
+    /// Other requests are in work on a member.
+    fn others_in_work(&self, member: usize) -> bool;
+}
+
+/// What follows a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow<'p> {
+    /// Another member.
+    Member(&'p Pick),
+    /// Members are tried again after a pause.
+    Round(Duration),
+    /// The request waits for a member.
+    Queue,
+    /// The client gets this failure.
+    End(&'p Failure),
+}
+
+/// Has members serve the request until one has done it.
+///
+/// # Errors
+/// The failure the client is told of. Failed attempts have been reported; when no member was tried at all, nothing has.
+pub fn serve_balanced<H: Host, F: Farm<H>>(
+    host: &mut H,
+    farm: &mut F,
+    rounds: &mut Rounds<'_, '_>,
+    mut ask: Ask<'_>,
+    buffers: &mut Buffers,
+) -> Result<Served, Failure> {
+    let mut kept = None;
+    let mut last: Option<(Pick, Attempt)> = None;
+    loop {
+        let next = rounds.next(&ask);
+        let cause = match next {
+            Next::Try(pick) => {
+                if let Some((before, attempt)) = last.take() {
+                    farm.failed(host, &before, &attempt, Follow::Member(&pick));
+                }
+                let begun = ask.now;
+                let result = farm.attempt(host, &pick, buffers, &mut kept);
+                ask.now = host.now();
+                ask.random = ask.random.rotate_left(23) ^ ask.now.0;
+                let (policy, fail_on) = farm.rules(pick.member);
+                let outcome = Outcome::of(result.as_ref().map_err(|attempt| &attempt.failure), fail_on);
+                let traffic = match &result {
+                    Ok(served) => served.traffic,
+                    Err(attempt) => attempt.traffic,
+                };
+                let movable = match &result {
+                    Ok(_) => false,
+                    Err(attempt) => attempt.failure.may_move(host.head().method, policy),
+                };
+                let context = Context {
+                    bytes: traffic.sent.saturating_add(traffic.received),
+                    first_octet: traffic.head_at.map(|at| at.since(begun)),
+                    now: ask.now,
+                    others_in_work: farm.others_in_work(pick.member),
+                };
+                rounds.ended(outcome, &context);
+                match result {
+                    Ok(served) => return Ok(served),
+                    Err(attempt) if !movable => {
+                        farm.failed(host, &pick, &attempt, Follow::End(&attempt.failure));
+                        return Err(attempt.failure);
+                    }
+                    Err(attempt) => last = Some((pick, attempt)),
+                }
+                continue;
+            }
+            Next::Pause(time) => {
+                if let Some((before, attempt)) = last.as_ref() {
+                    farm.failed(host, before, attempt, Follow::Round(time));
+                }
+                farm.pause(time);
+                ask.now = host.now();
+                continue;
+            }
+            Next::Nobody => Cause::NoMember,
+            Next::ForcedAway => Cause::ForcedAway,
+            Next::OverBudget => Cause::OverBudget,
+        };
+        if cause == Cause::NoMember {
+            match farm.queue(host) {
+                Ok(()) => {
+                    ask.now = host.now();
+                    rounds.again();
+                    continue;
+                }
+                Err(Cause::NoMember) => {}
+                Err(queue) => {
+                    return Err(Failure::early(queue, Stage::Acquire));
+                }
+            }
+        }
+        // What the client is told is why the last member failed; "no member" only when none was tried.
+        let Some((before, attempt)) = last.take() else {
+            return Err(Failure::early(cause, Stage::Acquire));
+        };
+        farm.failed(host, &before, &attempt, Follow::End(&attempt.failure));
+        return Err(attempt.failure);
+    }
+}

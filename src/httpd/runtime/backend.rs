@@ -1,0 +1,251 @@
+//! The workers of one configuration at work in a process: settings, addresses, pools.
+//!
+//! Made in the parent while it reads the configuration; pools are empty then, so each child gets its own by forking.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::work::{self, InWork, Queue};
+use crate::engine::balance::state::{Cell, WorkerState};
+use crate::engine::config::model::{Address, Ajp13, LocalAddress, PoolSize};
+use crate::engine::error::{Cause, RetryPolicy};
+use crate::engine::proxy::attempts::{WorkerView, ping};
+use crate::engine::proxy::pump::{Manner, Timing};
+use crate::engine::request::WorkerFacts;
+use crate::engine::units::Tick;
+use crate::transport::address::{Endpoint, resolve_source};
+use crate::transport::clock;
+use crate::transport::connect::connect_to;
+use crate::transport::peer::Peer;
+use crate::transport::pool::Pool;
+use crate::transport::socket::SocketOptions;
+
+/// Least time between two questions to the resolver about one backend.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Idle connections probed at one time.
+const PROBED_AT_ONCE: usize = 4;
+/// Largest AJP payload accepted: all that its length field can say, because some backends exceed the agreed size in heads.
+const RECEIVE_LIMIT: usize = 65_535;
+
+/// A worker of type `ajp13`.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its name.
+    pub name: String,
+    /// The name for notes, NUL-terminated.
+    pub c_name: std::ffi::CString,
+    /// Its address as configured.
+    pub address: String,
+    /// It can be the target of a mount.
+    pub listed: bool,
+    /// One warning about a refused secret or attribute is enough.
+    pub warned_forbidden: AtomicBool,
+    /// One warning about surplus octets is enough.
+    pub warned_surplus: AtomicBool,
+    /// Its shared record.
+    pub state: &'static WorkerState,
+    /// The place of its share in each process.
+    pub place: usize,
+    pub(super) settings: Ajp13,
+    view: View,
+    pub(super) peer: Peer,
+    pub(super) options: SocketOptions,
+    pub(super) pool: Arc<Pool>,
+}
+
+/// The parts of a [`WorkerView`] that take some thought, worked out once.
+#[derive(Debug)]
+struct View {
+    reply: Option<Duration>,
+    /// `None`: httpd's `Timeout`.
+    send: Option<Duration>,
+    connect_ping: Option<Duration>,
+    prepost_ping: Option<Duration>,
+    policy: RetryPolicy,
+    abrupt_on_client_error: bool,
+}
+
+impl View {
+    fn new(settings: &Ajp13) -> Self {
+        let socket = settings.socket_timeout.limit();
+        let reply = match (settings.reply_timeout.limit(), socket) {
+            (Some(reply), Some(socket)) => Some(reply.min(socket)),
+            (reply, socket) => reply.or(socket),
+        };
+        let recovery = settings.recovery_options;
+        Self {
+            reply,
+            send: socket.or(reply),
+            connect_ping: settings.connect_timeout.limit(),
+            prepost_ping: settings.prepost_timeout.limit(),
+            policy: RetryPolicy {
+                explicit: settings.recovery_set,
+                not_after_request: recovery.never_after_sending(),
+                always_head: recovery.always_head(),
+                always_get: recovery.always_get(),
+            },
+            abrupt_on_client_error: recovery.close_on_client_error(),
+        }
+    }
+}
+
+impl Backend {
+    pub(super) fn new(
+        name: &str,
+        listed: bool,
+        settings: &Ajp13,
+        (state, place): (&'static WorkerState, usize),
+        now: Tick,
+        complain: &mut impl FnMut(&str, String),
+    ) -> Self {
+        let endpoint = match &settings.address {
+            Address::Tcp { host, port } => {
+                Endpoint::Tcp { host: host.clone(), port: *port, prefer_ipv6: settings.prefer_ipv6 }
+            }
+            Address::Unix(path) => Endpoint::Unix(path.into()),
+        };
+        let source: Option<IpAddr> = match &settings.source {
+            LocalAddress::Any => None,
+            LocalAddress::Host(host) => match resolve_source(host, settings.prefer_ipv6) {
+                Ok(address) => Some(address),
+                Err(error) => {
+                    complain(name, format!("source {host}: {error}; connections come from any address"));
+                    None
+                }
+            },
+        };
+        Self {
+            name: name.to_owned(),
+            c_name: std::ffi::CString::new(name).unwrap_or_default(),
+            address: settings.address.to_string(),
+            listed,
+            warned_forbidden: AtomicBool::new(false),
+            warned_surplus: AtomicBool::new(false),
+            state,
+            place,
+            peer: Peer::new(endpoint, RESOLVE_INTERVAL, now),
+            options: SocketOptions {
+                source,
+                keepalive: settings.socket_keepalive,
+                buffer: u32::try_from(settings.socket_buffer).ok().filter(|size| *size > 0),
+            },
+            pool: Pool::new(match settings.connection_pool_size {
+                PoolSize::Unlimited => None,
+                PoolSize::Limit(limit) => Some(limit),
+            }),
+            view: View::new(settings),
+            settings: settings.clone(),
+        }
+    }
+
+    /// A secret is configured.
+    pub fn has_secret(&self) -> bool {
+        !self.settings.secret.is_none()
+    }
+
+    /// Its address, or why there is none.
+    ///
+    /// # Errors
+    /// The host name has no address.
+    pub(super) fn known(&self) -> Result<(), String> {
+        self.peer.known().map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Counts a request in until the result is dropped. When `max_in_flight` are in work it waits in the worker's queue;
+    /// `queue`: if it may.
+    ///
+    /// # Errors
+    /// The worker has enough to do.
+    pub fn enter(&self, cell: &'static Cell, queue: bool) -> Result<InWork, Cause> {
+        let gauge = &self.state.gauge;
+        let settings = &self.settings;
+        if settings.busy_limit > 0 && gauge.now() >= settings.busy_limit {
+            return Err(Cause::Busy);
+        }
+        let limit = settings.max_in_flight;
+        if limit == 0 {
+            return Ok(InWork::new(gauge.enter(cell), gauge));
+        }
+        if let Some(flight) = gauge.try_enter(cell, limit, false) {
+            return Ok(InWork::new(flight, gauge));
+        }
+        if !queue {
+            return Err(Cause::Busy);
+        }
+        let queue = Queue { size: settings.queue_size, time: settings.queue_timeout };
+        let flight = work::wait(gauge, cell, queue, |_| gauge.try_enter(cell, limit, true))?;
+        Ok(InWork::new(flight, gauge))
+    }
+
+    /// Whether the backend answers: connects and, when it speaks AJP, sends a CPing. Takes at most `limit` for each.
+    pub fn probe(&self, limit: Duration) -> Result<(), String> {
+        let settings = &self.settings;
+        let connect = settings.socket_connect_timeout.limit().map_or(limit, |own| own.min(limit));
+        let deadline = Some(clock::now().after(connect));
+        let mut connection =
+            connect_to(&self.peer, &self.options, deadline).map_err(|error| error.to_string())?;
+        let patience = settings.ping_timeout.limit().map_or(limit, |own| own.min(limit));
+        ping(&mut connection, patience).map_err(|cause| cause.to_string())
+    }
+
+    /// What the engine needs to know. `patience`: httpd's `Timeout`, where the worker sets no limit of its own.
+    pub fn view(&self, patience: Duration) -> WorkerView<'_> {
+        let (settings, view) = (&self.settings, &self.view);
+        let timing = Timing { reply: view.reply, send: view.send.unwrap_or(patience), client: patience };
+        WorkerView {
+            facts: WorkerFacts {
+                secret: (!settings.secret.is_none()).then(|| settings.secret.expose()),
+                route: None,
+                activation: b"ACT",
+            },
+            max_packet: settings.max_packet_size,
+            receive_limit: RECEIVE_LIMIT,
+            first_body: usize::MAX,
+            manner: Manner {
+                timing,
+                fail_on: &settings.fail_on_status,
+                server_errors: None,
+                flush_packets: false,
+                flush_head: false,
+            },
+            connect_ping: view.connect_ping,
+            prepost_ping: view.prepost_ping,
+            attempts: settings.retries,
+            pause: settings.retry_interval,
+            policy: view.policy,
+            reuse: true,
+            abrupt_on_client_error: view.abrupt_on_client_error,
+        }
+    }
+
+    /// Closes idle connections that are too old and probes those that have been idle for long. No lock is held meanwhile.
+    pub(super) fn maintain(&self, now: Tick) {
+        let settings = &self.settings;
+        if let Some(age) = settings.connection_pool_timeout.limit() {
+            self.pool.maintain(now, age, settings.connection_pool_minsize);
+        }
+        let (Some(idle), Some(timeout)) =
+            (settings.connection_ping_interval.limit(), settings.ping_timeout.limit())
+        else {
+            return;
+        };
+        // A few at a time: those being probed count as in use.
+        loop {
+            let due = self.pool.take_idle_for_ping(now, idle, PROBED_AT_ONCE);
+            if due.is_empty() {
+                return;
+            }
+            for mut lease in due {
+                match ping(&mut *lease, timeout) {
+                    Ok(()) => lease.keep(clock::now()),
+                    // A request may be waiting for this to end: one silence is enough.
+                    Err(Cause::Silent { .. }) => return,
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+}
+

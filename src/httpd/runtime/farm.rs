@@ -1,0 +1,157 @@
+//! A balancer at work: the engine's [`Balancer`] with what its members are configured to do.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::time::Duration;
+
+use super::Records;
+use super::backend::Backend;
+use super::work::Queue;
+use crate::engine::balance::cookie::HashKey;
+use crate::engine::balance::{Balancer, Configured, Member, Settings};
+use crate::engine::config::model::{self, Ajp13, Lb};
+use crate::engine::config::secret::Secret;
+
+/// What frames of a body packet take.
+const BODY_FRAME: usize = 6;
+
+/// A worker of type `lb`.
+#[derive(Debug)]
+pub struct Farm {
+    /// The choice of members.
+    pub balancer: Balancer<'static>,
+    /// The name for notes, NUL-terminated.
+    pub c_name: CString,
+    /// The members, in the order of the balancer's.
+    pub members: Box<[FarmMember]>,
+    /// The place of its share in each process.
+    pub place: usize,
+    /// Where requests wait while no member can be used.
+    pub queue: Option<Queue>,
+    /// What session ids are found by, and the cookie that is set.
+    pub session: Session,
+    /// What [`model::Method::Hash`] goes by.
+    pub hash_key: HashKey,
+    /// Most octets of a first body packet that every member takes.
+    pub first_body: usize,
+    /// Places by names, for rule extensions.
+    places: HashMap<Box<str>, usize>,
+}
+
+/// How sessions are found and marked.
+#[derive(Debug)]
+pub struct Session {
+    /// Look for sessions.
+    pub sticky: bool,
+    /// Cookie with the session id.
+    pub cookie: String,
+    /// Path parameter with the session id, its `;` included.
+    pub path: String,
+    /// Send a cookie with the route.
+    pub set_cookie: bool,
+    /// Path of that cookie.
+    pub cookie_path: String,
+    /// The name of the cookie was configured.
+    pub cookie_configured: bool,
+}
+
+/// A member.
+#[derive(Debug)]
+pub struct FarmMember {
+    /// Place of its AJP worker among the backends.
+    pub backend: usize,
+    /// Its name for notes.
+    pub c_name: CString,
+    /// Its route for notes.
+    pub c_route: CString,
+    /// The secret to send; none when empty.
+    pub secret: Secret,
+}
+
+impl Farm {
+    pub(super) fn new(
+        name: &str,
+        lb: &Lb,
+        members: &[(usize, &Backend, &model::Member)],
+        records: &mut dyn Records,
+        probed: bool,
+    ) -> Self {
+        let c_string = |text: &str| CString::new(text).unwrap_or_default();
+        let (state, place) = records.balancer(name);
+        let settings = Settings {
+            method: lb.method,
+            sticky: lb.sticky_session,
+            sticky_force: lb.sticky_session_force,
+            rounds: lb.retries,
+            tries: lb.lb_retries,
+            pause: lb.retry_interval,
+            recover_time: lb.recover_time,
+            escalation_time: lb.error_escalation_time,
+            max_reply_timeouts: lb.max_reply_timeouts,
+            slow_start: lb.slow_start,
+            retry_budget: lb.retry_budget,
+            probed,
+        };
+        let plain = |settings: &Ajp13| settings.max_packet_size.saturating_sub(BODY_FRAME);
+        let first_body =
+            members.iter().map(|(_, backend, _)| plain(&backend.settings)).min().unwrap_or(usize::MAX);
+        let engine = members
+            .iter()
+            .map(|(_, backend, _)| {
+                let own = &backend.settings.member;
+                Member {
+                    name: backend.name.as_str().into(),
+                    route: own.route.as_str().into(),
+                    domain: own.domain.as_str().into(),
+                    redirect: own.redirect.as_str().into(),
+                    state: records.member(name, &backend.name),
+                    worker: backend.state,
+                }
+            })
+            .collect();
+        let configured: Vec<Configured> = members
+            .iter()
+            .map(|(_, backend, _)| {
+                let own = &backend.settings.member;
+                Configured { activation: own.activation, factor: own.lbfactor, distance: own.distance }
+            })
+            .collect();
+        let balancer = Balancer::new(name, settings, engine, state, &configured);
+        Self {
+            places: members
+                .iter()
+                .enumerate()
+                .map(|(place, (_, backend, _))| (backend.name.as_str().into(), place))
+                .collect(),
+            members: members
+                .iter()
+                .map(|(at, backend, member)| FarmMember {
+                    backend: *at,
+                    c_name: backend.c_name.clone(),
+                    c_route: c_string(&backend.settings.member.route),
+                    secret: member.secret.clone(),
+                })
+                .collect(),
+            balancer,
+            c_name: c_string(name),
+            place,
+            queue: (lb.queue_size > 0 && lb.queue_timeout > Duration::ZERO)
+                .then_some(Queue { size: lb.queue_size, time: lb.queue_timeout }),
+            session: Session {
+                sticky: lb.sticky_session,
+                cookie: lb.session_cookie.clone(),
+                path: lb.session_path.clone(),
+                set_cookie: lb.set_session_cookie,
+                cookie_path: lb.session_cookie_path.clone(),
+                cookie_configured: lb.session_cookie_configured,
+            },
+            hash_key: lb.hash_key.clone(),
+            first_body,
+        }
+    }
+
+    /// The place of the member of that name.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+}
