@@ -7,7 +7,12 @@
 //!
 //! Source: jk_lb_worker.c of mod_jk.
 
+pub mod cookie;
+pub mod hash;
+pub mod session;
 pub mod state;
+#[cfg(test)]
+mod testing;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
@@ -85,6 +90,8 @@ pub struct Balancer<'s> {
 /// What a request asks of its balancer.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
+    /// The route that `JK_ROUTE` names. It is resolved like the route of a session, and then no session is looked at.
+    pub route: Option<&'a [u8]>,
     /// Session ids of the request in the order they count; empty also when stickiness is off for it.
     pub sessions: &'a [&'a [u8]],
     /// The request belongs to no session and starts none (`stateless`, `JK_STATELESS`).

@@ -77,6 +77,22 @@ impl Method {
     ];
 }
 
+/// What of a request a member is found by when members are chosen by hash (`hash_key`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum HashKey {
+    /// The session id without its route.
+    #[default]
+    Session,
+    /// The cookie of that name, which is case-sensitive.
+    Cookie(Box<str>),
+    /// The header field of that name, in any case.
+    Header(Box<str>),
+    /// The path as it is forwarded.
+    Uri,
+    /// The address of the client.
+    Client,
+}
+
 /// How processes agree on the choice of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Lock {

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use ajp13::{
     Activation, Address, Ajp13, LocalAddress, MemberSettings, PingMode, PoolSize, RecoveryOptions,
 };
-pub use lb::{Lb, Lock, Member, Method, ReplyTimeouts};
+pub use lb::{HashKey, Lb, Lock, Member, Method, ReplyTimeouts};
 pub use status::{Condition, Rating, StateClass, Status};
 
 use super::diagnostic::Origin;
