@@ -266,6 +266,14 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Adds a note without looking for one of the same name.
+    pub fn add_note(self, name: &'static CStr, value: Text<'r>) {
+        // SAFETY: a table of the request.
+        if let Some(notes) = unsafe { Table::new(self.get().notes) } {
+            notes.add(name.into(), value);
+        }
+    }
+
     /// The authenticated user.
     pub fn user(self) -> Option<&'r [u8]> {
         // SAFETY: as above.

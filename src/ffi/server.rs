@@ -34,6 +34,12 @@ impl<'s> Server<'s> {
         unsafe { self.raw.as_ref() }
     }
 
+    /// This server for the rest of the child's life. To be called in a child.
+    pub fn of_child(self) -> ChildServer {
+        // SAFETY: only the lifetime changes: the configuration of a child is never cleared before the process ends.
+        ChildServer(unsafe { Server::new(self.raw()) })
+    }
+
     /// It is a `<VirtualHost>`.
     pub fn is_virtual(self) -> bool {
         self.get().is_virtual != 0
@@ -109,6 +115,23 @@ pub enum Reading {
     Restart,
 }
 
+/// The main server of a child, for threads of the module that outlive a hook.
+#[derive(Clone, Copy)]
+pub struct ChildServer(Server<'static>);
+
+// SAFETY: a child does not change its servers after it has begun, and only ends by ending the process; log functions of
+// httpd may be called by any thread.
+unsafe impl Send for ChildServer {}
+// SAFETY: as above.
+unsafe impl Sync for ChildServer {}
+
+impl ChildServer {
+    /// The server.
+    pub fn get(self) -> Server<'static> {
+        self.0
+    }
+}
+
 /// What the configuration hooks work with.
 pub struct Startup<'s> {
     pub(super) main: *mut sys::server_rec,
@@ -167,6 +190,14 @@ impl<'s> Startup<'s> {
         let mut result: c_int = 0;
         // SAFETY: `result` is written on success only.
         let status = unsafe { sys::ap_mpm_query(sys::AP_MPMQ_MAX_THREADS as c_int, &mut result) };
+        if status == 0 { usize::try_from(result).unwrap_or(1).max(1) } else { 1 }
+    }
+
+    /// Most children the MPM can have at one time.
+    pub fn most_children(&self) -> usize {
+        let mut result: c_int = 0;
+        // SAFETY: `result` is written on success only.
+        let status = unsafe { sys::ap_mpm_query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS as c_int, &mut result) };
         if status == 0 { usize::try_from(result).unwrap_or(1).max(1) } else { 1 }
     }
 

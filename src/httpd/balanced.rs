@@ -1,6 +1,5 @@
 //! A request for a worker of type `lb`: the engine chooses members, this gives it their connections and tells the log.
 
-use std::cell::Cell as Local;
 use std::time::Duration;
 
 use super::adapt::adapt;
@@ -10,7 +9,8 @@ use super::runtime::{Backend, Connections, Farm, InWork, wait};
 use super::tally::Tally;
 use super::{lb_notes, report};
 use crate::engine::balance::Ask;
-use crate::engine::balance::cookie::{HashKey, session_cookie};
+use crate::engine::balance::cookie::RouteCookie;
+use crate::engine::balance::hash::{self, Parts};
 use crate::engine::balance::pick::Pick;
 use crate::engine::balance::rounds::Rounds;
 use crate::engine::balance::session::{Names, Sessions};
@@ -22,7 +22,7 @@ use crate::engine::proxy::pump::Traffic;
 use crate::engine::proxy::{Buffers, Served};
 use crate::engine::request::Request as _;
 use crate::ffi::request::Request;
-use crate::transport::clock;
+use crate::shm::random;
 
 /// Has members of the balancer serve the request.
 ///
@@ -39,12 +39,14 @@ pub(super) fn serve<'r>(
     let extensions = order.extensions;
     request.note(c"JK_WORKER_TYPE", c"lb");
     let forced = request.env(c"JK_ROUTE").filter(|route| !route.is_empty());
-    let sticky = farm.session.sticky && !extensions.sticky_ignore && !flag(request, c"JK_STICKY_IGNORE");
-    let names = Names {
-        cookie: extensions.session_cookie.as_deref().unwrap_or(farm.session.cookie.as_bytes()),
-        path: extensions.session_path.as_deref().unwrap_or(farm.session.path.as_bytes()),
+    let by_hash = farm.balancer.settings.method == Method::Hash;
+    let sticky = farm.lb.sticky_session && !extensions.sticky_ignore && !flag(request, c"JK_STICKY_IGNORE");
+    let drawn = farm.balancer.settings.method == Method::P2C;
+    let sessions = if sticky || by_hash {
+        Sessions::find(forced, order.uri, fields(request, "Cookie"), &Names::of(&farm.lb, Some(extensions)))
+    } else {
+        Sessions::default()
     };
-    let sessions = if sticky { Sessions::find(forced, order.uri, cookies(request), &names) } else { Sessions::none() };
     let overrides: Vec<(usize, Activation)> = extensions
         .activations
         .iter()
@@ -52,14 +54,13 @@ pub(super) fn serve<'r>(
             Some((farm.place_of(std::str::from_utf8(name).ok()?)?, state.activation()))
         })
         .collect();
-    let by_hash = farm.balancer.settings.method == Method::Hash;
     let ask = Ask {
-        sessions: sessions.as_slice(),
-        route: sessions.forced(),
+        sessions: if sticky { sessions.ids() } else { &[] },
+        route: sessions.route().filter(|_| sticky),
         stateless: extensions.stateless || flag(request, c"JK_STATELESS"),
         overrides: &overrides,
-        key: if by_hash { key(farm, request, order, &sessions) } else { 0 },
-        random: random(),
+        key: if by_hash { key(farm, request, order.uri, &sessions) } else { 0 },
+        random: if drawn { random::next() } else { 0 },
         now: order.begun,
     };
     let state = farm.balancer.state;
@@ -67,13 +68,10 @@ pub(super) fn serve<'r>(
         state.gauge.enter(live.generation.balancer_cell(farm.place)),
         &state.gauge,
     );
-    let set_cookie = extensions.set_session_cookie.unwrap_or(farm.session.set_cookie)
-        && farm.members.len() > 1
-        && (farm.session.cookie_configured || extensions.session_cookie.is_some());
     let mut members = Members {
         farm,
         order,
-        cookie: set_cookie.then_some(names.cookie),
+        cookie: RouteCookie::of(&farm.lb, Some(extensions)),
         overrides: &overrides,
         first: None,
         last: None,
@@ -98,13 +96,13 @@ pub(super) fn serve<'r>(
     result
 }
 
-/// Values of all Cookie headers.
-fn cookies<'r>(request: Request<'r>) -> impl Iterator<Item = &'r [u8]> {
+/// The values of all header fields of a name.
+fn fields<'r>(request: Request<'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
     request
         .headers()
         .into_iter()
         .flat_map(|headers| headers.iter())
-        .filter(|(name, _)| name.len() == 6 && name.eq_ignore_ascii_case(b"cookie"))
+        .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value)
 }
 
@@ -117,32 +115,9 @@ fn flag(request: Request<'_>, name: &std::ffi::CStr) -> bool {
 }
 
 /// What the choice by hash goes by.
-fn key(farm: &Farm, request: Request<'_>, order: &Order<'_, '_>, sessions: &Sessions<'_>) -> u64 {
-    let header = |name: &[u8]| {
-        request.headers().and_then(|headers| {
-            headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-        })
-    };
-    farm.hash_key.hash(sessions, order.uri, cookies(request), header, request.client_address().unwrap_or_default())
-}
-
-/// A number that is different for each request of each thread.
-fn random() -> u64 {
-    thread_local! {
-        static STATE: Local<u64> = const { Local::new(0) };
-    }
-    STATE.with(|state| {
-        let mut x = state.get();
-        if x == 0 {
-            let here: *const Local<u64> = state;
-            x = clock::now().0 ^ (here.addr() as u64).rotate_left(32) ^ u64::from(std::process::id()) << 17 | 1;
-        }
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        state.set(x);
-        x
-    })
+fn key(farm: &Farm, request: Request<'_>, uri: &[u8], sessions: &Sessions<'_>) -> u64 {
+    let parts = Parts { sessions, uri, client: request.client_address().unwrap_or_default() };
+    hash::key(&farm.lb.hash_key, &parts, |name| fields(request, name).collect::<Vec<_>>())
 }
 
 /// The members, for one request.
@@ -150,7 +125,7 @@ struct Members<'o, 'r> {
     farm: &'r Farm,
     order: &'o Order<'o, 'r>,
     /// Name of the cookie that tells the client its route.
-    cookie: Option<&'o [u8]>,
+    cookie: Option<RouteCookie<'o>>,
     overrides: &'o [(usize, Activation)],
     first: Option<usize>,
     last: Option<usize>,
@@ -206,11 +181,11 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
         if request.env(c"JK_ROUTE").is_none_or(<[u8]>::is_empty) {
             request.note(c"JK_WORKER_ROUTE", member.c_route.as_c_str());
         }
-        host.set_cookie(self.cookie.filter(|_| !pick.sticky).map(|name| {
-            let path = self.order.extensions.session_cookie_path.as_deref();
-            let path = path.unwrap_or(farm.session.cookie_path.as_bytes());
-            let secure = host.head().secure;
-            request.pool().copy(&session_cookie(name, facts.route.as_bytes(), path, secure))
+        let due = RouteCookie::is_due(pick.why, farm.members.len());
+        host.set_cookie(self.cookie.filter(|_| due).map(|cookie| {
+            let mut text = Vec::new();
+            cookie.write(facts.route.as_bytes(), host.head().secure, &mut text);
+            request.pool().copy(&text)
         }));
         let links = Connections::new(worker);
         let mut tally = Tally::new(worker.state);

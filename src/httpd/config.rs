@@ -179,6 +179,8 @@ pub struct ServerConf {
     pub options: Effective,
     /// What check_config found good; taken by post_config (main server only).
     pub checked: Option<super::lifecycle::Checked>,
+    /// The shared memory (main server only).
+    pub memory: Option<super::memory::Memory>,
     /// Set once the configuration is checked and everything is open.
     pub live: Option<Live>,
 }
@@ -188,7 +190,7 @@ impl ServerConf {
     pub fn new(is_virtual: bool) -> Self {
         let raw = Raw::default();
         let options = raw.options.effective();
-        Self { is_virtual, raw, rules: Rules::None, options, checked: None, live: None }
+        Self { is_virtual, raw, rules: Rules::None, options, checked: None, memory: None, live: None }
     }
 
     /// The record of a virtual host: its own settings, else those of the main server.
@@ -232,7 +234,7 @@ impl ServerConf {
             warnings: own_raw.warnings.clone(),
         };
         let options = own_raw.options.over(main.options.effective());
-        Self { is_virtual: true, raw, rules, options, checked: None, live: None }
+        Self { is_virtual: true, raw, rules, options, checked: None, memory: None, live: None }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The request of httpd as the engine's [`Host`].
 
+use std::ffi::CStr;
+
 use super::config::Live;
 use super::variables::Variables;
 use crate::engine::config::indicators::Indicator;
@@ -31,6 +33,8 @@ pub struct HttpdHost<'r> {
     response: Response<'r>,
     /// Headers other modules had set before the response began.
     others: Option<Table<'r>>,
+    /// A cookie for the client, sent with the response of the backend.
+    cookie: Option<&'r CStr>,
     consumed: u64,
     body_ended: bool,
     started: Option<u16>,
@@ -139,6 +143,7 @@ impl<'r> HttpdHost<'r> {
             reader: BodyReader::new(request),
             response: Response::new(request),
             others: None,
+            cookie: None,
             consumed: 0,
             body_ended: matches!(body, RequestBody::None),
             started: None,
@@ -153,6 +158,18 @@ impl<'r> HttpdHost<'r> {
     /// Status of the response that was started.
     pub fn status(&self) -> Option<u16> {
         self.started
+    }
+
+    /// A `Set-Cookie` value to send with the response of the next backend; `None`: none.
+    pub fn set_cookie(&mut self, cookie: Option<&'r CStr>) {
+        self.cookie = cookie;
+    }
+
+    /// Tells the client when to try again, together with an error page.
+    pub fn retry_after(&self, seconds: &'static CStr) {
+        if let Some(headers) = self.response.error_headers() {
+            headers.set(c"Retry-After", seconds);
+        }
     }
 
     /// A mapped URL names no file: what mod_mime derived from its extension does not describe the response.
@@ -251,6 +268,9 @@ impl Host for HttpdHost<'_> {
             }
         }
         let Some(headers) = response.headers() else { return };
+        if let Some(cookie) = self.cookie {
+            headers.add(c"Set-Cookie".into(), cookie.into());
+        }
         // All names and values at once, instead of two small copies for each header.
         let copied = self.request.pool().copy_all(head.fields.octets());
         for (name, value) in head.fields.clone() {

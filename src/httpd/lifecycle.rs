@@ -11,10 +11,12 @@ use std::time::Duration;
 use super::config::{Live, Located, Rules, ServerConf};
 use super::joblog::{JobLog, Level};
 use super::mapping::{Maps, os_path};
+use super::memory::{self, Memory, Seat};
 use super::messages;
 use super::module::{Jk, VERSION};
-use super::runtime::{Generation, Watchdog};
+use super::runtime::Generation;
 use super::secret_file;
+use super::watchdog::{Duties, Office, Watchdog};
 use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::loader::Loader;
@@ -147,11 +149,11 @@ fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> WorkerSet
 /// Worker types that are known and not served yet.
 fn refuse_unsupported(workers: &WorkerSet, found: &mut Diagnostics) {
     for worker in &workers.workers {
-        if !matches!(worker.kind, Kind::Ajp13(_)) {
+        if matches!(worker.kind, Kind::Status(_)) {
             found.error(
                 &worker.origin,
                 format!(
-                    "worker {}: type={} is not supported by mod_jk_rs {VERSION}; only ajp13 is",
+                    "worker {}: type={} is not supported by mod_jk_rs {VERSION}; ajp13 and lb are",
                     worker.name,
                     worker.kind.name()
                 ),
@@ -182,6 +184,7 @@ fn collect_rules(
         }
         for rule in &rules {
             check_target(rule, workers, found);
+            check_extensions(rule, workers, found);
         }
         if let Some(file) = &conf.raw.mount_file {
             check_mount_file(startup, file, workers, found);
@@ -209,6 +212,7 @@ fn check_mount_file(
             let rules = mount_file::parse(&path.to_string_lossy(), &content, &environment, found);
             for rule in &rules {
                 check_target(rule, workers, found);
+                check_extensions(rule, workers, found);
             }
         }
         Err(error) => {
@@ -228,6 +232,33 @@ fn add_worker_mounts(workers: &WorkerSet, rules: &mut Vec<RuleSpec>, found: &mut
             }
             order += 1;
         }
+    }
+}
+
+/// Rule extensions that a balancer can not follow, or that have no effect without one.
+fn check_extensions(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
+    let Some(worker) = workers.get(&String::from_utf8_lossy(&rule.worker)) else { return };
+    let origin = Origin::new(rule.origin.file.clone(), rule.origin.line);
+    let pattern = Escaped(&rule.pattern);
+    let Kind::Lb(lb) = &worker.kind else {
+        for name in rule.extensions.balancer_only() {
+            found.warning(&origin, format!("{pattern}: {name} has no effect, worker {} is no balancer", worker.name));
+        }
+        return;
+    };
+    for (member, _) in &rule.extensions.activations {
+        let known = |place: &Member| workers.member(place).is_some_and(|(it, _)| it.name.as_bytes() == &**member);
+        if !lb.members.iter().any(known) {
+            let text = format!("{pattern}: balancer {} has no member \"{}\"", worker.name, Escaped(member));
+            found.warning(&origin, text);
+        }
+    }
+    if unnamed(lb, Some(&rule.extensions)) {
+        let text = format!(
+            "{pattern}: set_session_cookie would overwrite Tomcat's own cookie JSESSIONID, so it has no effect; name the \
+             cookie with session_cookie"
+        );
+        found.warning(&origin, text);
     }
 }
 
@@ -287,9 +318,21 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
         return false;
     };
     let mut unresolved = Vec::new();
-    let generation = Arc::new(Generation::new(&checked.workers, |worker, error| {
-        unresolved.push(format!("worker {worker}: {error}"));
-    }));
+    let shm_file = main.config::<Jk>().and_then(|conf| conf.raw.shm_file.as_ref());
+    let shm_path = shm_file.and_then(|file| startup.server_path(&file.value)).map(os_path);
+    let opened = memory::open(startup, &checked.workers, shm_path.as_deref(), |records| {
+        Generation::new(&checked.workers, records, true, |worker, error| {
+            unresolved.push(format!("worker {worker}: {error}"));
+        })
+    });
+    let (memory, generation) = match opened {
+        Ok((memory, generation)) => (memory, Arc::new(generation)),
+        Err(error) => {
+            let origin = shm_file.map_or_else(String::new, |file| format!("{}: JkShmFile: ", file.origin));
+            say(main, Apache::Emergency, messages::NO_MEMORY.id, &format!("{origin}{error}"));
+            return false;
+        }
+    };
     let names = generation.names();
     let mut opened: Vec<(Vec<u8>, Sink)> = Vec::new();
     let mut problems = Diagnostics::new();
@@ -335,6 +378,9 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
         say(main, Apache::Error, messages::CONFIG_ERROR.id, &problem.to_string());
     }
     startup.add_version(VERSION_COMPONENT);
+    if let Some(conf) = startup.config_mut::<Jk>(main) {
+        conf.memory = Some(memory);
+    }
     if let Some(live) = main.config::<Jk>().and_then(|conf| conf.live.as_ref()) {
         for text in unresolved {
             live.log.server(main, "POST_CONFIG", Level::Warn, messages::UNRESOLVED, format_args!("{text}"));
@@ -346,7 +392,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             messages::STARTED,
             format_args!(
                 "mod_jk_rs {VERSION} ready: {} worker(s), {rules} mount rule(s)",
-                generation.workers().len()
+                generation.len()
             ),
         );
     }
@@ -412,14 +458,29 @@ fn open_log(
     }
 }
 
-/// The child_init hook: settings, addresses and (empty) pools were inherited from the parent; what is left is the thread
-/// that looks after idle connections, if the administrator wants one.
+/// The child_init hook: settings, addresses and (empty) pools were inherited from the parent. The child takes its place in
+/// the shared memory, and starts a thread when there is something to look after.
 pub fn begin_child(main: Server<'_>, pool: Pool<'static>) {
     let Some(conf) = main.config::<Jk>() else { return };
-    let (Some(live), Some(seconds)) = (&conf.live, conf.raw.watchdog.filter(|seconds| *seconds > 0)) else {
+    let Some(live) = &conf.live else { return };
+    let seat = conf.memory.map(Seat::take);
+    if let Some(seat) = &seat {
+        live.generation.settle(seat.cells());
+    }
+    let maintain = conf.raw.watchdog.filter(|seconds| *seconds > 0).map(u64::from).map(Duration::from_secs);
+    let (office, kept) = if live.generation.needs_office() { (seat, None) } else { (None, seat) };
+    pool.at_end(move || drop(kept));
+    if maintain.is_none() && office.is_none() {
         return;
+    }
+    let duties = Duties {
+        generation: Arc::clone(&live.generation),
+        maintain,
+        office: office.map(|seat| Box::new(seat) as Box<dyn Office + Send>),
+        log: live.log.clone(),
+        server: main.of_child(),
     };
-    match Watchdog::start(Arc::clone(&live.generation), Duration::from_secs(seconds.into())) {
+    match Watchdog::start(duties) {
         Ok(watchdog) => pool.at_end(move || drop(watchdog)),
         Err(error) => {
             let text = format!("the maintenance thread cannot be started: {error}");

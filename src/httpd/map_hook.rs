@@ -241,7 +241,7 @@ fn worker_name<'r>(
 ) -> Option<&'r CStr> {
     let Target::Rule { rule, worker } = target else { return None };
     match worker.and_then(|worker| live.generation.worker(worker)) {
-        Some(worker) => Some(&worker.c_name),
+        Some(worker) => Some(worker.c_name()),
         None => {
             mapping.and_then(|mapping| mapping.map.rule(rule)).map(|rule| owner.pool().copy(&rule.worker))
         }

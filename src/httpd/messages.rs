@@ -45,6 +45,8 @@ messages! {
         "Correct the line it names; the file is read again when it changes.";
     NO_WATCHDOG = "JK0011", "The maintenance thread of a child could not be started; maintenance is not done.",
         "Check the limits on threads and memory.";
+    NO_MEMORY = "JK0012", "The memory that the processes of the server share could not be made; the server does not start.",
+        "Check the path of JkShmFile, that its directory exists and is writable for the user who starts httpd, and limits on memory.";
     BAD_PATH = "JK0101", "The path of a request is refused with 400 before it is mapped or forwarded.",
         "Usually an attack or a broken client; the message says what is wrong with the path.";
     NO_WORKER = "JK0102", "A request was mapped to a worker that does not exist and is answered with 500.",
@@ -89,6 +91,18 @@ messages! {
     REPLACED = "JK0215", "Debug: the backend's answer was replaced by httpd's own page (use_server_errors).", "Nothing.";
     BUSY = "JK0216", "A request was refused because busy_limit requests are in work on the worker already.",
         "Raise busy_limit, or find out why the backend is slow.";
+    QUEUE = "JK0217", "A request found max_in_flight requests in work and the queue full, or waited in it for queue_timeout.",
+        "The backend is too slow for the load: see what it does, add members, or raise max_in_flight up to its maxThreads, queue_size and queue_timeout.";
+    NO_MEMBER = "JK0218", "No member of a balancer could take a request; the line shows their states.",
+        "See the earlier lines about each member; members that are disabled or stopped take no new requests.";
+    FORCED = "JK0219", "The member that has the session of a request can not be used, and sticky_session_force allows no other.",
+        "Bring the member back, or set sticky_session_force to false if sessions are replicated or may be lost.";
+    BUDGET = "JK0220", "So many requests have failed over lately that retry_budget allows no more; the request fails.",
+        "Most backends fail: look at their logs. retry_budget protects the rest from doubled load.";
+    MEMBER_DOWN = "JK0221", "A member of a balancer is out of service.",
+        "Look at that backend; the line says whether it is probed or tried again after recover_time.";
+    MEMBER_UP = "JK0222", "A member of a balancer is back in service.", "Nothing.";
+    PROBES = "JK0223", "Debug: this process probes members that can not be reached from now on.", "Nothing.";
     PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
         "Please report it with the lines before it.";
 }
@@ -104,6 +118,10 @@ pub fn of_failure(failure: &Failure) -> Message {
         (Cause::Encode(_), _) => UNSENDABLE,
         (Cause::PoolExhausted, _) => POOL_EXHAUSTED,
         (Cause::Busy, _) => BUSY,
+        (Cause::QueueFull | Cause::QueueTime { .. }, _) => QUEUE,
+        (Cause::NoMember, _) => NO_MEMBER,
+        (Cause::ForcedAway, _) => FORCED,
+        (Cause::OverBudget, _) => BUDGET,
         (Cause::FailStatus(_), _) => FAIL_STATUS,
         (_, Stage::Ping) => PING_FAILED,
         (Cause::Protocol(_), _) => PROTOCOL,

@@ -1,13 +1,15 @@
 //! Log lines about attempts and responses.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::atomic::Ordering;
 
 use super::config::Live;
 use super::host::HttpdHost;
 use super::joblog::Level;
 use super::messages;
-use super::runtime::{Backend, Connections};
-use crate::engine::error::{Cause, Fault};
+use super::runtime::{Backend, Connections, Farm};
+use crate::engine::error::{Cause, Failure, Fault};
 use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
 use crate::engine::text::Escaped;
@@ -63,14 +65,30 @@ pub(super) fn delivered(host: &HttpdHost<'_>, live: &Live, worker: &Backend, ser
     }
 }
 
-/// One line for a failed attempt: worker, address, what, when, how long, how much, and what to do.
+/// A failed attempt on a worker without balancer.
 pub(super) fn report(
     request: Request<'_>,
     live: &Live,
     worker: &Backend,
     links: &Connections<'_>,
     begun: Tick,
+    failed: &Attempt,
+) {
+    attempt(request, live, None, worker, links.take_detail(), begun, failed, "trying again");
+}
+
+/// One line for a failed attempt: worker, address, what, when, how long, how much, what follows, and what to do. `follow`:
+/// what comes next when the attempt is repeated.
+#[expect(clippy::too_many_arguments, reason = "everything that stands in the line")]
+pub(super) fn attempt(
+    request: Request<'_>,
+    live: &Live,
+    farm: Option<&Farm>,
+    worker: &Backend,
+    detail: Option<String>,
+    begun: Tick,
     attempt: &Attempt,
+    follow: &str,
 ) {
     let failure = &attempt.failure;
     let level = if attempt.retried || failure.fault() == Fault::Client { Level::Info } else { Level::Error };
@@ -78,23 +96,18 @@ pub(super) fn report(
         return;
     }
     let message = messages::of_failure(failure);
-    let detail = links.take_detail().map_or_else(String::new, |detail| format!(" [{detail}]"));
+    let detail = detail.map_or_else(String::new, |detail| format!(" [{detail}]"));
     let hint = match failure.cause {
         Cause::Protocol(malformed) => malformed.hint(),
         _ => None,
     };
-    let outcome = match (attempt.retried, failure.delivered, failure.status()) {
-        (true, ..) => "trying again".to_owned(),
-        (_, true, _) => "the response was broken off".to_owned(),
-        (_, _, Some(status)) => format!("answered with {status}"),
-        (_, _, None) => "no answer was possible".to_owned(),
-    };
+    let balancer = farm.map_or_else(String::new, |farm| format!("balancer {}: ", farm.balancer.name));
     live.log.request(
         request,
         level,
         message,
         format_args!(
-            "worker {} ({}): {}{detail} while {}; attempt {}, {:.1} ms, {} bytes sent, {} received; {} {}: {outcome}. {}",
+            "{balancer}worker {} ({}): {}{detail} while {}; attempt {}, {:.1} ms, {} bytes sent, {} received; {} {}: {}. {}",
             worker.name,
             worker.address,
             failure.cause,
@@ -105,8 +118,58 @@ pub(super) fn report(
             attempt.traffic.received,
             Escaped(request.method()),
             Escaped(request.uri().unwrap_or_default()),
+            outcome(attempt.retried.then_some(follow), failure),
             hint.unwrap_or(message.advice),
         ),
     );
 }
 
+/// A request that no member was tried for.
+pub(super) fn refused(request: Request<'_>, live: &Live, farm: &Farm, begun: Tick, failure: &Failure) {
+    let message = messages::of_failure(failure);
+    live.log.request(
+        request,
+        Level::Error,
+        message,
+        format_args!(
+            "balancer {}: {}; {:.1} ms; {} {}: {}. Members: {}. {}",
+            farm.balancer.name,
+            failure.cause,
+            clock::now().since(begun).as_secs_f64() * 1000.0,
+            Escaped(request.method()),
+            Escaped(request.uri().unwrap_or_default()),
+            outcome(None, failure),
+            States(farm),
+            message.advice,
+        ),
+    );
+}
+
+/// What the client gets of a failure, or what follows instead.
+fn outcome(follow: Option<&str>, failure: &Failure) -> Cow<'static, str> {
+    match (follow, failure.delivered, failure.status()) {
+        (Some(follow), ..) => follow.to_owned().into(),
+        (_, true, _) => "the response was broken off".into(),
+        (_, _, Some(status)) => format!("answered with {status}").into(),
+        (_, _, None) => "no answer was possible".into(),
+    }
+}
+
+/// Members shown with their states; of many, only the first.
+struct States<'f>(&'f Farm);
+
+impl fmt::Display for States<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 16;
+        let members = &self.0.balancer.members;
+        for (place, member) in members.iter().take(MOST).enumerate() {
+            let comma = if place > 0 { ", " } else { "" };
+            let (activation, state) = (member.state.activation().short(), member.state.state().name());
+            write!(f, "{comma}{} {activation} {state}", member.name)?;
+        }
+        match members.len().checked_sub(MOST) {
+            Some(more) if more > 0 => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}

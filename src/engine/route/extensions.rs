@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::engine::config::model::Activation;
+
 /// What a request changes in the behaviour of its worker when the rule that matched it says so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Extensions {
@@ -49,6 +51,17 @@ pub enum MemberState {
     Disabled,
     /// Takes none.
     Stopped,
+}
+
+impl MemberState {
+    /// The activation of the same name.
+    pub fn activation(self) -> Activation {
+        match self {
+            Self::Active => Activation::Active,
+            Self::Disabled => Activation::Disabled,
+            Self::Stopped => Activation::Stopped,
+        }
+    }
 }
 
 /// Something odd in the extensions of a rule.

@@ -179,6 +179,23 @@ impl Backend {
         Ok(InWork::new(flight, gauge))
     }
 
+    /// It takes a limited number of requests at one time.
+    pub fn is_limited(&self) -> bool {
+        self.settings.busy_limit > 0 || self.settings.max_in_flight > 0
+    }
+
+    /// One more request may be given to it now.
+    pub fn has_room(&self) -> bool {
+        let now = self.state.gauge.now();
+        let below = |limit| limit == 0 || now < limit;
+        below(self.settings.busy_limit) && below(self.settings.max_in_flight)
+    }
+
+    /// What may be repeated of its failures, and the statuses that count as failure.
+    pub fn rules(&self) -> (RetryPolicy, &[i32]) {
+        (self.view.policy, &self.settings.fail_on_status)
+    }
+
     /// Whether the backend answers: connects and, when it speaks AJP, sends a CPing. Takes at most `limit` for each.
     pub fn probe(&self, limit: Duration) -> Result<(), String> {
         let settings = &self.settings;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::Records;
 use super::backend::Backend;
 use super::work::Queue;
-use crate::engine::balance::cookie::HashKey;
 use crate::engine::balance::{Balancer, Configured, Member, Settings};
 use crate::engine::config::model::{self, Ajp13, Lb};
 use crate::engine::config::secret::Secret;
@@ -28,31 +27,12 @@ pub struct Farm {
     pub place: usize,
     /// Where requests wait while no member can be used.
     pub queue: Option<Queue>,
-    /// What session ids are found by, and the cookie that is set.
-    pub session: Session,
-    /// What [`model::Method::Hash`] goes by.
-    pub hash_key: HashKey,
+    /// What it is configured to do.
+    pub lb: Lb,
     /// Most octets of a first body packet that every member takes.
     pub first_body: usize,
     /// Places by names, for rule extensions.
     places: HashMap<Box<str>, usize>,
-}
-
-/// How sessions are found and marked.
-#[derive(Debug)]
-pub struct Session {
-    /// Look for sessions.
-    pub sticky: bool,
-    /// Cookie with the session id.
-    pub cookie: String,
-    /// Path parameter with the session id, its `;` included.
-    pub path: String,
-    /// Send a cookie with the route.
-    pub set_cookie: bool,
-    /// Path of that cookie.
-    pub cookie_path: String,
-    /// The name of the cookie was configured.
-    pub cookie_configured: bool,
 }
 
 /// A member.
@@ -137,15 +117,7 @@ impl Farm {
             place,
             queue: (lb.queue_size > 0 && lb.queue_timeout > Duration::ZERO)
                 .then_some(Queue { size: lb.queue_size, time: lb.queue_timeout }),
-            session: Session {
-                sticky: lb.sticky_session,
-                cookie: lb.session_cookie.clone(),
-                path: lb.session_path.clone(),
-                set_cookie: lb.set_session_cookie,
-                cookie_path: lb.session_cookie_path.clone(),
-                cookie_configured: lb.session_cookie_configured,
-            },
-            hash_key: lb.hash_key.clone(),
+            lb: lb.clone(),
             first_body,
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use backend::Backend;
 pub use connections::Connections;
 pub use farm::Farm;
-pub use work::InWork;
+pub use work::{InWork, wait};
 
 use crate::engine::balance::state::{BalancerState, Cell, MemberState, WorkerState};
 use crate::engine::config::model::{Kind, WorkerSet};
@@ -168,6 +168,11 @@ impl Generation {
     /// All balancers.
     pub fn farms(&self) -> &[Farm] {
         &self.farms
+    }
+
+    /// Somebody has to probe members, or to give back what killed processes had in work.
+    pub fn needs_office(&self) -> bool {
+        !self.farms.is_empty() || self.backends.iter().any(Backend::is_limited)
     }
 
     /// Number of workers of all types.

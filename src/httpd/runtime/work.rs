@@ -1,5 +1,6 @@
 //! Requests in work: counted in on a worker, perhaps after a wait in its queue, and out again.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::engine::balance::state::{BalancerState, Cell, Flight, Gauge};
@@ -38,14 +39,20 @@ impl Drop for InWork {
     fn drop(&mut self) {
         drop(self.flight.take()); // first, or those who are woken find everything as it was
         if self.gauge.waiting() > 0 {
-            futex::ring_one(&self.gauge.bell);
+            ring_one(&self.gauge.bell);
         }
         if let Some(balancer) = self.balancer
             && balancer.gauge.waiting() > 0
         {
-            futex::ring_one(&balancer.gauge.bell);
+            ring_one(&balancer.gauge.bell);
         }
     }
+}
+
+/// Wakes one of those who wait; they sleep in the order they came.
+fn ring_one(bell: &AtomicU32) {
+    bell.fetch_add(1, Ordering::AcqRel);
+    futex::wake(bell, 1);
 }
 
 /// A bounded queue.
@@ -70,7 +77,7 @@ pub fn wait<T>(
     let Some(_waiting) = gauge.try_wait(cell, queue.size) else { return Err(Cause::QueueFull) };
     let deadline = clock::now().after(queue.time);
     loop {
-        let seen = gauge.bell.load(std::sync::atomic::Ordering::Acquire);
+        let seen = gauge.bell.load(Ordering::Acquire);
         let now = clock::now();
         if let Some(done) = ready(now) {
             return Ok(done);

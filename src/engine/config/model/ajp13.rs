@@ -209,4 +209,13 @@ impl Activation {
     /// All of them with the words of the property; the position is the number that stands for it.
     pub const WORDS: [(&'static str, Self); 3] =
         [("Active", Self::Active), ("Disabled", Self::Disabled), ("Stopped", Self::Stopped)];
+
+    /// What Tomcat is told (`JK_LB_ACTIVATION`) and notes show.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Self::Active => "ACT",
+            Self::Disabled => "DIS",
+            Self::Stopped => "STP",
+        }
+    }
 }

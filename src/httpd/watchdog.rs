@@ -1,0 +1,269 @@
+//! The thread of a child that looks after what no request does: maintenance (`JkWatchdogInterval`), and, in one child of the
+//! server at a time, probing members that cannot be reached and giving back what killed children had counted.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::joblog::{JobLog, Level};
+use super::messages::{self, Message};
+use super::runtime::Generation;
+use crate::engine::balance::state::{State, Trouble};
+use crate::engine::config::model::Activation;
+use crate::engine::units::Tick;
+use crate::ffi::server::ChildServer;
+use crate::shm::futex;
+use crate::transport::clock;
+
+/// Time between two looks at the members: a member that is back is used again within two of them.
+const LOOK: Duration = Duration::from_millis(250);
+/// Longest time a probe waits for a connection, and then for the CPong.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Probes that run at one time.
+const AT_ONCE: usize = 32;
+
+/// What the thread works with.
+pub struct Duties {
+    /// The workers.
+    pub generation: Arc<Generation>,
+    /// Time between two maintenance runs of this thread, if it does them.
+    pub maintain: Option<Duration>,
+    /// This child may become the one that probes.
+    pub office: Option<Box<dyn Office + Send>>,
+    /// Where lines go.
+    pub log: JobLog,
+    /// For lines in httpd's own log.
+    pub server: ChildServer,
+}
+
+/// The office of the one child that probes for all.
+pub trait Office {
+    /// This child holds the office now: it has kept it or taken it over.
+    fn hold(&mut self, now: Tick) -> bool;
+    /// Gives back what processes that are gone had counted in; returns how many there were.
+    fn reap(&mut self) -> usize;
+}
+
+/// The thread. Dropped, it is stopped and waited for; running probes are not.
+pub struct Watchdog {
+    stop: Arc<(parking_lot::Mutex<bool>, parking_lot::Condvar)>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Watchdog {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn start(duties: Duties) -> std::io::Result<Self> {
+        let stop = Arc::new((parking_lot::Mutex::new(false), parking_lot::Condvar::new()));
+        let signal = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("jk watchdog".to_owned()).spawn(move || {
+            let mut round = Round::new(duties);
+            let (stopped, bell) = &*signal;
+            let mut stopped = stopped.lock();
+            while !*stopped {
+                let pause = round.pause();
+                if bell.wait_for(&mut stopped, pause).timed_out() {
+                    parking_lot::MutexGuard::unlocked(&mut stopped, || round.run());
+                }
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        *self.stop.0.lock() = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread remembers from one look to the next.
+struct Round {
+    duties: Duties,
+    maintained: Tick,
+    /// The office was held at the last look.
+    in_office: bool,
+    /// AJP workers that are being probed.
+    probing: HashSet<usize>,
+    results: (Sender<Probed>, Receiver<Probed>),
+    /// Members out of service, by balancer and place, with the time when this was noticed.
+    down: HashMap<(usize, usize), Tick>,
+}
+
+/// The result of a probe.
+struct Probed {
+    backend: usize,
+    result: Result<(), String>,
+}
+
+impl Round {
+    fn new(duties: Duties) -> Self {
+        Self {
+            duties,
+            maintained: clock::now(),
+            in_office: false,
+            probing: HashSet::new(),
+            results: channel(),
+            down: HashMap::new(),
+        }
+    }
+
+    /// Time until the next look.
+    fn pause(&self) -> Duration {
+        match (&self.duties.office, self.duties.maintain) {
+            (None, Some(interval)) => interval,
+            _ => LOOK,
+        }
+    }
+
+    fn run(&mut self) {
+        let now = clock::now();
+        if let Some(interval) = self.duties.maintain
+            && now.since(self.maintained) >= interval
+        {
+            self.maintained = now;
+            self.duties.generation.maintain(now);
+        }
+        let held = self.duties.office.as_mut().is_some_and(|office| office.hold(now));
+        if held != self.in_office {
+            self.in_office = held;
+            if held {
+                self.remember(now);
+                self.log(Level::Debug, messages::PROBES, "probing members that can not be reached from now on");
+            }
+        }
+        if held {
+            if let Some(office) = &mut self.duties.office {
+                office.reap();
+            }
+            self.collect(now);
+            self.report(now);
+            self.probe();
+        }
+    }
+
+    /// Takes over from another child, which has reported what is down.
+    fn remember(&mut self, now: Tick) {
+        self.down = self
+            .members()
+            .filter(|(_, state)| is_down(*state))
+            .map(|(place, _)| (place, now))
+            .collect();
+    }
+
+    fn members(&self) -> impl Iterator<Item = ((usize, usize), State)> {
+        self.duties.generation.farms().iter().enumerate().flat_map(|(farm, it)| {
+            it.balancer.members.iter().enumerate().map(move |(at, member)| ((farm, at), member.state.state()))
+        })
+    }
+
+    /// Uses the results of probes that have ended.
+    fn collect(&mut self, now: Tick) {
+        while let Ok(Probed { backend, result }) = self.results.1.try_recv() {
+            self.probing.remove(&backend);
+            let up = result.is_ok();
+            for farm in self.duties.generation.farms() {
+                let places = farm.members.iter().enumerate().filter(|(_, member)| member.backend == backend);
+                for (place, _) in places {
+                    if farm.balancer.probed(place, up, now) {
+                        futex::ring(&farm.balancer.state.gauge.bell);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One line for each member that has gone out of service or come back.
+    fn report(&mut self, now: Tick) {
+        let states: Vec<_> = self.members().collect();
+        for (place, state) in states {
+            let since = self.down.get(&place).copied();
+            let Some(farm) = self.duties.generation.farms().get(place.0) else { continue };
+            let Some(member) = farm.balancer.members.get(place.1) else { continue };
+            let Some(backend) = farm
+                .members
+                .get(place.1)
+                .and_then(|member| self.duties.generation.backends().get(member.backend))
+            else {
+                continue;
+            };
+            if is_down(state) && since.is_none() {
+                let why = match member.state.trouble() {
+                    Trouble::Connection => "it can not be reached; it is probed until it answers".to_owned(),
+                    _ => format!(
+                        "it answers badly (fail_on_status or reply timeouts); it is tried again in {} s",
+                        farm.balancer.settings.recover_time.as_secs()
+                    ),
+                };
+                self.log(
+                    Level::Warn,
+                    messages::MEMBER_DOWN,
+                    &format!("balancer {}: member {} ({}) is out of service: {why}", farm.balancer.name, member.name, backend.address),
+                );
+                self.down.insert(place, now);
+            } else if let Some(since) = since
+                && matches!(state, State::Ok | State::Idle | State::Busy)
+            {
+                self.log(
+                    Level::Warn,
+                    messages::MEMBER_UP,
+                    &format!(
+                        "balancer {}: member {} ({}) is back in service after {:.1} s",
+                        farm.balancer.name,
+                        member.name,
+                        backend.address,
+                        now.since(since).as_secs_f64()
+                    ),
+                );
+                self.down.remove(&place);
+            }
+        }
+    }
+
+    /// Starts a probe of each worker that is a member out of reach.
+    fn probe(&mut self) {
+        let generation = &self.duties.generation;
+        let wanted: HashSet<usize> = generation
+            .farms()
+            .iter()
+            .flat_map(|farm| farm.balancer.members.iter().zip(&farm.members))
+            .filter(|(member, _)| {
+                let state = member.state;
+                matches!(state.state(), State::Error | State::Force | State::Recover | State::Probe)
+                    && state.trouble() == Trouble::Connection
+                    && state.activation() != Activation::Stopped
+            })
+            .map(|(_, member)| member.backend)
+            .collect();
+        for backend in wanted {
+            if self.probing.len() >= AT_ONCE || !self.probing.insert(backend) {
+                continue;
+            }
+            let (generation, results) = (Arc::clone(generation), self.results.0.clone());
+            let probe = move || {
+                if let Some(worker) = generation.backends().get(backend) {
+                    let _ = results.send(Probed { backend, result: worker.probe(PATIENCE) });
+                }
+            };
+            if std::thread::Builder::new().name("jk probe".to_owned()).spawn(probe).is_err() {
+                self.probing.remove(&backend);
+            }
+        }
+    }
+
+    fn log(&self, level: Level, message: Message, text: &str) {
+        self.duties.log.server(self.duties.server.get(), "WATCHDOG", level, message, format_args!("{text}"));
+    }
+}
+
+/// Out of service, or only tried because nothing else is left.
+fn is_down(state: State) -> bool {
+    matches!(state, State::Error | State::Probe | State::Force | State::Recover)
+}
