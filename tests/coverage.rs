@@ -12,15 +12,18 @@ use std::path::Path;
 use mod_jk_rs::engine::config::defs::{self, Group};
 use mod_jk_rs::httpd::directives;
 
-/// Properties that mean something to a balancer only. There is nothing to see of them from outside as long as balancers are
-/// not served; these unit tests show that they are read.
-const UNIT: [(&str, &str, &str); 6] = [
+/// Properties of which there is nothing to see from outside as long as neither balancers nor queues are served; these unit
+/// tests show that they are read.
+const UNIT: [(&str, &str, &str); 9] = [
     ("lbfactor", "src/engine/config/defs/member.rs", "lbfactor"),
     ("distance", "src/engine/config/defs/member.rs", "distance"),
     ("route", "src/engine/config/defs/member.rs", "route"),
     ("domain", "src/engine/config/defs/member.rs", "domain"),
     ("redirect", "src/engine/config/defs/member.rs", "redirect"),
     ("activation", "src/engine/config/defs/member.rs", "activation"),
+    ("max_in_flight", "src/engine/config/defs/queue.rs", "max_in_flight"),
+    ("queue_size", "src/engine/config/defs/queue.rs", "queue_size"),
+    ("queue_timeout", "src/engine/config/defs/queue.rs", "queue_timeout"),
 ];
 
 fn read(path: &Path) -> String {

@@ -4,7 +4,7 @@
 //! unit of their property here, since some defaults are computed from others in that unit.
 
 use super::diagnostic::{Diagnostics, quoted};
-use super::model::{Activation, Lock, Method, PingMode, Rating};
+use super::model::{Activation, HashKey, Lock, Method, PingMode, Rating};
 use super::properties::Property;
 use super::secret::Secret;
 use super::value::{self, BadInteger};
@@ -47,6 +47,9 @@ pub struct RawAjp13 {
     pub recovery_options: Option<u32>,
     pub fail_on_status: Vec<i32>,
     pub busy_limit: Option<i32>,
+    pub max_in_flight: Option<i32>,
+    pub queue_size: Option<i32>,
+    pub queue_timeout: Option<i32>,
     pub max_packet_size: Option<usize>,
     pub secret: Option<Secret>,
     pub secret_file: Option<String>,
@@ -79,6 +82,11 @@ pub struct RawLb {
     pub session_path: Option<String>,
     pub set_session_cookie: Option<bool>,
     pub session_cookie_path: Option<String>,
+    pub slow_start: Option<i32>,
+    pub retry_budget: Option<i32>,
+    pub queue_size: Option<i32>,
+    pub queue_timeout: Option<i32>,
+    pub hash_key: Option<HashKey>,
     pub secret: Option<Secret>,
     pub secret_file: Option<String>,
 }

@@ -93,7 +93,10 @@ fn bad_hosts_and_ports_are_errors() {
 fn every_number_refuses_text_and_warns_of_text_behind_it() {
     for def in super::super::table().iter().filter(|d| d.group == super::super::Group::Ajp13) {
         let is_number = def.unit != super::Unit::None
-            || matches!(def.name, "port" | "retries" | "busy_limit" | "recovery_options")
+            || matches!(
+                def.name,
+                "port" | "retries" | "busy_limit" | "recovery_options" | "max_in_flight" | "queue_size"
+            )
             || def.name.starts_with("connection_pool");
         if !is_number {
             continue;

@@ -1,7 +1,12 @@
 //! Properties of workers of type `lb`.
 
 use super::{Apply, Def, Group, Repeat, SHORT_TEXT, Standing, Unit};
-use crate::engine::config::model::{Lock, Method};
+use crate::engine::config::diagnostic::quoted;
+use crate::engine::config::model::{HashKey, Lock, Method};
+use crate::engine::config::raw::Reader;
+
+/// Most percent of `retry_budget`: more than any configuration of rounds and tries can use.
+const MOST_BUDGET: i32 = 1000;
 
 const fn lb(name: &'static str, apply: Apply) -> Def {
     Def::new(name, Group::Lb, apply)
@@ -112,6 +117,30 @@ pub(super) const LB: &[Def] = &[
         )
     },
     Def {
+        unit: Unit::Seconds,
+        default: "0",
+        range: "0 or less: none",
+        doc: "For so long after a member came back from an error its share grows from little to its full one, so that it \
+              can warm up. Not in mod_jk.",
+        ..lb("slow_start", Apply::Lb(|raw, value| raw.slow_start = value.integer()))
+    },
+    Def {
+        default: "20",
+        range: "1 to 1000; 0 or less: any number",
+        doc: "Percent of the requests that may go to a further member after one has failed; some more are allowed after \
+              quiet times. Beyond that a failed request ends with its error, so that repetitions do not bring down the \
+              members that are left. Not in mod_jk.",
+        ..lb("retry_budget", Apply::Lb(|raw, value| raw.retry_budget = retry_budget(value)))
+    },
+    Def {
+        default: "session",
+        range: "session, cookie:NAME, header:NAME, uri, client",
+        doc: "What of a request decides on its member when members are chosen by hash: the session id without its route, a \
+              cookie, a header field, the path without query, or the address of the client. A request that has none of \
+              the kind goes by the address of its client. Not in mod_jk.",
+        ..lb("hash_key", Apply::Lb(|raw, value| raw.hash_key = hash_key(value)))
+    },
+    Def {
         range: "1 to 255 printable ASCII characters; at least 16 are advised",
         doc: "Secret of all members that have none of their own. Never shown.",
         ..lb("secret", Apply::Lb(|raw, value| raw.secret = value.secret()))
@@ -122,6 +151,42 @@ pub(super) const LB: &[Def] = &[
         ..lb("secret_file", Apply::Lb(|raw, value| raw.secret_file = Some(value.text().to_owned())))
     },
 ];
+
+fn retry_budget(value: &mut Reader<'_>) -> Option<i32> {
+    let number = value.integer()?;
+    if number > MOST_BUDGET {
+        value.warning(format_args!("{number} is too high, {MOST_BUDGET} is used"));
+    }
+    Some(number.min(MOST_BUDGET))
+}
+
+fn hash_key(value: &mut Reader<'_>) -> Option<HashKey> {
+    let text = value.text();
+    let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name.trim())));
+    let name = name.map(Box::<str>::from);
+    let kind = kind.trim().to_ascii_lowercase();
+    let key = match (kind.as_str(), name) {
+        ("session", None) => Some(HashKey::Session),
+        ("uri", None) => Some(HashKey::Uri),
+        ("client", None) => Some(HashKey::Client),
+        ("cookie", Some(name)) if is_name(&name) => Some(HashKey::Cookie(name)),
+        ("header", Some(name)) if is_name(&name) => Some(HashKey::Header(name)),
+        _ => None,
+    };
+    if key.is_none() {
+        value.error(format_args!(
+            "{} is not one of session, cookie:NAME, header:NAME, uri, client",
+            quoted(text)
+        ));
+    }
+    key
+}
+
+/// Something that can be the name of a cookie or a header field (`token` in RFC 9110 section 5.6.2).
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
+}
 
 #[cfg(test)]
 #[path = "lb_tests.rs"]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::config::diagnostic::Severity;
-use crate::engine::config::model::{Lock, Method, ReplyTimeouts};
+use crate::engine::config::model::{HashKey, Lock, Method, ReplyTimeouts};
 use crate::engine::config::resolve::testing::{balancer, balancer_lines, load, problems};
 
 fn found(severity: Severity, lines: &str) -> Vec<String> {
@@ -29,6 +29,9 @@ fn defaults() {
     assert_eq!(l.session_path, ";jsessionid");
     assert!(!l.set_session_cookie);
     assert_eq!(l.session_cookie_path, "/");
+    assert_eq!((l.slow_start, l.retry_budget), (Duration::ZERO, Some(20)));
+    assert_eq!((l.queue_size, l.queue_timeout), (0, Duration::ZERO));
+    assert_eq!(l.hash_key, HashKey::Session);
     assert_eq!(found(Severity::Error, ""), [""; 0]);
     assert_eq!(found(Severity::Warning, ""), [""; 0]);
 }
@@ -136,6 +139,47 @@ fn an_own_cookie_needs_a_name() {
         assert_eq!(found(Severity::Error, &lines), [""; 0], "{cookie}");
         assert!(balancer(&lines).set_session_cookie);
         assert!(balancer(&lines).session_cookie_configured);
+    }
+}
+
+#[test]
+fn slow_start() {
+    assert_eq!(balancer("worker.l.slow_start=30").slow_start, Duration::from_secs(30));
+    assert_eq!(balancer("worker.l.slow_start=-30").slow_start, Duration::ZERO);
+    assert_eq!(found(Severity::Error, "worker.l.slow_start=x").len(), 1);
+}
+
+#[test]
+fn retry_budget() {
+    for (text, wanted) in [
+        ("50", Some(50)),
+        ("1", Some(1)),
+        ("0", None),
+        ("-1", None),
+        ("1000", Some(1000)),
+        ("1001", Some(1000)),
+    ] {
+        assert_eq!(balancer(&format!("worker.l.retry_budget={text}")).retry_budget, wanted, "{text}");
+    }
+    assert!(found(Severity::Warning, "worker.l.retry_budget=1001")[0].contains("1000 is used"));
+    assert_eq!(found(Severity::Warning, "worker.l.retry_budget=1000"), [""; 0]);
+}
+
+#[test]
+fn hash_key() {
+    for (text, wanted) in [
+        ("session", HashKey::Session),
+        ("Session", HashKey::Session),
+        ("uri", HashKey::Uri),
+        ("client", HashKey::Client),
+        ("cookie:USER", HashKey::Cookie("USER".into())),
+        ("Header: X-User", HashKey::Header("X-User".into())),
+    ] {
+        assert_eq!(balancer(&format!("worker.l.hash_key={text}")).hash_key, wanted, "{text}");
+    }
+    for text in ["cookie", "cookie:", "header: ", "cookie:a b", "header:a:b", "uri:x", "s", "sessions"] {
+        let errors = found(Severity::Error, &format!("worker.l.hash_key={text}"));
+        assert!(errors.len() == 1 && errors[0].contains("is not one of"), "{text}: {errors:?}");
     }
 }
 

@@ -11,6 +11,7 @@ mod common;
 mod lb;
 mod member;
 mod obsolete;
+mod queue;
 mod status;
 
 use std::fmt;
@@ -178,8 +179,10 @@ pub fn table() -> &'static [Def] {
             ajp13::ADDRESS,
             ajp13::POOL,
             ajp13::EXCHANGE,
+            queue::AJP13,
             member::MEMBER,
             lb::LB,
+            queue::LB,
             status::STATUS,
             obsolete::OBSOLETE,
         ]

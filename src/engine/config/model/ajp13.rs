@@ -55,6 +55,12 @@ pub struct Ajp13 {
     pub fail_on_status: Vec<i32>,
     /// Most requests at one time on this worker in each process; 0: no limit.
     pub busy_limit: u32,
+    /// Most requests at one time on this worker over all processes; 0: no limit.
+    pub max_in_flight: u32,
+    /// Most requests that wait for one of these to end; 0: none.
+    pub queue_size: u32,
+    /// How long they wait; zero: not at all.
+    pub queue_timeout: Duration,
     /// Size of AJP packets in bytes: 8192 to 65536, a multiple of 1024.
     pub max_packet_size: usize,
     /// The worker's own secret; a member of a balancer uses [`super::Member::secret`].

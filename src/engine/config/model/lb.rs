@@ -39,6 +39,16 @@ pub struct Lb {
     pub set_session_cookie: bool,
     /// Path of that cookie, at most 63 bytes.
     pub session_cookie_path: String,
+    /// Length of the slow start of a member that comes back; zero: none.
+    pub slow_start: Duration,
+    /// Failovers allowed, 1 to 1000 percent of the requests; `None`: any number.
+    pub retry_budget: Option<u32>,
+    /// Most requests that wait for a usable member; 0: none.
+    pub queue_size: u32,
+    /// How long they wait; zero: not at all.
+    pub queue_timeout: Duration,
+    /// What of a request counts when members are chosen by hash.
+    pub hash_key: HashKey,
 }
 
 /// A member of a balancer.

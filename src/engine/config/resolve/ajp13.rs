@@ -3,7 +3,7 @@
 //! Follows `ajp_init` of mod_jk's `jk_ajp_common.c`, with two differences: without `connection_pool_size` the pool is not
 //! limited, and an acquire timeout of zero means one attempt instead of none.
 
-use super::{Context, Planned, count, millis, pause, seconds};
+use super::{Context, Planned, count, limit, millis, pause, seconds};
 use crate::engine::config::defs::Apply;
 use crate::engine::config::model::{
     Activation, Address, Ajp13, LocalAddress, MemberSettings, PoolSize, RecoveryOptions, Timeout,
@@ -40,6 +40,8 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
     let retries = raw.retries.unwrap_or(RETRIES);
     let retry_interval = pause(raw.retry_interval.unwrap_or(RETRY_INTERVAL));
     let max_packet_size = raw.max_packet_size.unwrap_or(PACKET);
+    let queue = (raw.queue_size.unwrap_or(0), raw.queue_timeout.unwrap_or(0));
+    context.queue(worker, queue, Some(limit(raw.max_in_flight)));
     let secret = context.secret(worker, raw.secret.take(), raw.secret_file.take());
     let socket_timeout = seconds(raw.socket_timeout.unwrap_or(0));
     Ajp13 {
@@ -81,7 +83,10 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
         recovery_options: RecoveryOptions::from_bits(raw.recovery_options.unwrap_or(0)),
         recovery_set: raw.recovery_options.is_some(),
         fail_on_status: raw.fail_on_status,
-        busy_limit: raw.busy_limit.map_or(0, |limit| u32::try_from(limit).unwrap_or(0)),
+        busy_limit: limit(raw.busy_limit),
+        max_in_flight: limit(raw.max_in_flight),
+        queue_size: limit(raw.queue_size),
+        queue_timeout: pause(queue.1),
         max_packet_size,
         secret,
         member,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::ajp13::{RETRIES, RETRY_INTERVAL};
-use super::{Context, Plan, Planned, pause};
+use super::{Context, Plan, Planned, limit, pause};
 use crate::engine::config::defs::Apply;
 use crate::engine::config::diagnostic::quoted;
 use crate::engine::config::model::{Ajp13, Lb, Member, ReplyTimeouts};
@@ -13,6 +13,8 @@ use crate::engine::config::secret::Secret;
 
 /// Default of `lb_retries`.
 const LB_RETRIES: u32 = 2;
+/// Default of `retry_budget`, in percent.
+const RETRY_BUDGET: i32 = 20;
 /// Default of `recover_time`, in seconds.
 const RECOVER_TIME: u32 = 60;
 
@@ -40,6 +42,8 @@ pub(super) fn resolve(
         );
         context.diagnostics.error(&origin, message);
     }
+    let queue = (raw.queue_size.unwrap_or(0), raw.queue_timeout.unwrap_or(0));
+    context.queue(worker, queue, None);
     let secret = context.secret(worker, raw.secret.take(), raw.secret_file.take());
     let recover_time = raw.recover_time.unwrap_or(RECOVER_TIME);
     let seconds = |time: u32| Duration::from_secs(u64::from(time));
@@ -63,6 +67,11 @@ pub(super) fn resolve(
         session_path: raw.session_path.unwrap_or_else(|| ";jsessionid".to_owned()),
         set_session_cookie,
         session_cookie_path: raw.session_cookie_path.unwrap_or_else(|| "/".to_owned()),
+        slow_start: seconds(limit(raw.slow_start)),
+        retry_budget: Some(limit(raw.retry_budget.or(Some(RETRY_BUDGET)))).filter(|percent| *percent > 0),
+        queue_size: limit(raw.queue_size),
+        queue_timeout: pause(queue.1),
+        hash_key: raw.hash_key.unwrap_or_default(),
     }
 }
 

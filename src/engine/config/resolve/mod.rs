@@ -125,6 +125,20 @@ impl Context<'_> {
         }
     }
 
+    /// Reports a queue that can not work for want of another property: `queue` is its size and timeout, `most` the number of
+    /// requests above which a worker has one.
+    fn queue(&mut self, worker: &Planned<'_>, queue: (i32, i32), most: Option<u32>) {
+        let (name, missing) = match (queue.0 > 0, queue.1 > 0, most) {
+            (false, false, _) | (true, true, None | Some(1..)) => return,
+            (true, true, Some(0)) => ("queue_size", "max_in_flight"),
+            (true, false, _) => ("queue_size", "queue_timeout"),
+            (false, true, _) => ("queue_timeout", "queue_size"),
+        };
+        let origin = self.origin(worker, name);
+        let message = format!("worker.{}.{name} has no effect without {missing}", worker.name);
+        self.diagnostics.warning(&origin, message);
+    }
+
     /// The secret of a worker: its own, or the content of its file. What the worker sets itself goes before what its template
     /// says; both at one place is an error.
     fn secret(&mut self, worker: &Planned<'_>, given: Option<Secret>, file: Option<String>) -> Secret {
@@ -226,6 +240,11 @@ fn pause(value: i32) -> Duration {
 /// The value of a property in seconds as a limit.
 fn seconds(value: impl TryInto<u32>) -> Timeout {
     Timeout::of(Duration::from_secs(u64::from(value.try_into().unwrap_or(0))))
+}
+
+/// The value of a property where zero and less mean the same as nothing.
+fn limit(value: Option<i32>) -> u32 {
+    value.map_or(0, |value| u32::try_from(value).unwrap_or(0))
 }
 
 /// The value of a property as a count; zero for negative ones.
