@@ -7,7 +7,9 @@
 //!
 //! Source: jk_lb_worker.c of mod_jk.
 
+pub mod gauge;
 pub mod state;
+mod sync;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
