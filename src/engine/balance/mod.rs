@@ -8,9 +8,11 @@
 //! Source: jk_lb_worker.c of mod_jk.
 
 pub mod cookie;
+pub mod gauge;
 pub mod hash;
 pub mod session;
 pub mod state;
+mod sync;
 #[cfg(test)]
 mod testing;
 
