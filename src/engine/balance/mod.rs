@@ -12,7 +12,7 @@ pub mod hash;
 pub mod session;
 pub mod state;
 #[cfg(test)]
-mod testing;
+mod lb_testing;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
