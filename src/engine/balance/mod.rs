@@ -14,7 +14,7 @@ pub mod session;
 pub mod state;
 mod sync;
 #[cfg(test)]
-mod testing;
+mod lb_testing;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
