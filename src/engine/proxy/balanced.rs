@@ -13,7 +13,6 @@ use crate::engine::balance::outcome::{Context, Outcome};
 use crate::engine::balance::pick::Pick;
 use crate::engine::balance::rounds::{Next, Rounds};
 use crate::engine::error::{Cause, Failure, RetryPolicy, Stage};
-use crate::engine::request::Request;
 
 /// The members of a balancer at work.
 pub trait Farm<H: Host> {
