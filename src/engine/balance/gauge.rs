@@ -1,9 +1,9 @@
 //! How many requests are in work or waiting, counted over all processes.
 //!
 //! A file of its own so that a test can put it on top of a model of memory that tries all interleavings
-//! (`tests/loom_gauge.rs`): its atomics come from [`super::sync`] and from nowhere else.
+//! (`tests/loom`): its atomics come from [`super::sync`] and from nowhere else.
 
-use super::sync::{AtomicI32, AtomicU32, Ordering};
+use super::sync::{AtomicI32, AtomicU32, Ordering, fence};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -53,6 +53,15 @@ impl Gauge {
         u32::try_from(self.waiting.load(RELAXED)).unwrap_or(0)
     }
 
+    /// Somebody waits for what the caller has just made free, so the bell has to be rung. Never misses somebody who still
+    /// saw it taken.
+    pub fn is_awaited(&self) -> bool {
+        // Pairs with the fence in `try_wait`: of the one who leaves and then looks for waiters, and the one who says that it
+        // waits and then looks for a place, at least one sees the other.
+        fence(Ordering::SeqCst);
+        self.waiting() > 0
+    }
+
     /// Forgets the highest count.
     pub fn reset(&self) {
         self.most.store(self.now(), RELAXED);
@@ -95,6 +104,7 @@ impl Gauge {
             cell.waiting.fetch_sub(1, RELAXED);
             return None;
         }
+        fence(Ordering::SeqCst); // see `is_awaited`
         Some(Flight { gauge: self, cell, waiting: true })
     }
 
