@@ -42,6 +42,7 @@ test:
 	$(CARGO) build --release --locked --example ajp_backend
 	$(CARGO) test --locked --test mapping_table --test uri_security --test forward_uri --test ajp_malformed -- --nocapture --test-threads=1
 	$(CARGO) test --locked
+	@$(MAKE) --no-print-directory loom
 
 ## loom: the counts of requests in work under all interleavings; a package and a build tree of their own
 loom:
