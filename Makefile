@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 10
 
 export APXS CARGO CARGO_TARGET_DIR
 
-.PHONY: all build run test check bench bench-parts fuzz-smoke setup install uninstall clean help
+.PHONY: all build run test loom check bench bench-parts fuzz-smoke setup install uninstall clean help
 
 all: build
 
@@ -42,6 +42,11 @@ test:
 	$(CARGO) build --release --locked --example ajp_backend
 	$(CARGO) test --locked --test mapping_table --test uri_security --test forward_uri --test ajp_malformed -- --nocapture --test-threads=1
 	$(CARGO) test --locked
+	@$(MAKE) --no-print-directory loom
+
+## loom: the counts of requests in work under all interleavings; a package and a build tree of their own
+loom:
+	RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)/loom' $(CARGO) test --release --locked --manifest-path tests/loom/Cargo.toml
 
 ## check: formatting, lints and documentation, warnings are errors
 check:

@@ -1,16 +1,17 @@
 //! How many requests are in work or waiting, counted over all processes.
 //!
 //! A file of its own so that a test can put it on top of a model of memory that tries all interleavings
-//! (`tests/loom_gauge.rs`): its atomics come from [`super::sync`] and from nowhere else.
+//! (`tests/loom`): its atomics come from [`super::sync`] and from nowhere else.
 
-use super::sync::{AtomicI32, AtomicU32, Ordering};
+use super::sync::{AtomicI32, AtomicU32, Ordering, fence};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
 /// Requests in work and requests waiting, counted over all processes.
 ///
 /// Each process keeps its own share in a [`Cell`]. Entering counts the own share first, leaving counts it last: what a killed
-/// process leaves behind is then at most one less than it should be, never a slot that is lost for good.
+/// process leaves behind is then at most one less for each of its threads than it should be, never a slot that is lost for
+/// good; [`Gauge::give_back`] corrects it when nobody else is in.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Gauge {
@@ -51,6 +52,15 @@ impl Gauge {
     /// Requests waiting.
     pub fn waiting(&self) -> u32 {
         u32::try_from(self.waiting.load(RELAXED)).unwrap_or(0)
+    }
+
+    /// Somebody waits for what the caller has just made free, so the bell has to be rung. Never misses somebody who still
+    /// saw it taken.
+    pub fn is_awaited(&self) -> bool {
+        // Pairs with the fence in `try_wait`: of the one who leaves and then looks for waiters, and the one who says that it
+        // waits and then looks for a place, at least one sees the other.
+        fence(Ordering::SeqCst);
+        self.waiting() > 0
     }
 
     /// Forgets the highest count.
@@ -95,15 +105,14 @@ impl Gauge {
             cell.waiting.fetch_sub(1, RELAXED);
             return None;
         }
+        fence(Ordering::SeqCst); // see `is_awaited`
         Some(Flight { gauge: self, cell, waiting: true })
     }
 
     /// Takes back what a process that is gone had counted in.
     pub fn give_back(&self, cell: &Cell) {
-        let now = cell.now.swap(0, RELAXED);
-        self.now.fetch_sub(i32::try_from(now).unwrap_or(0), Ordering::AcqRel);
-        let waiting = cell.waiting.swap(0, RELAXED);
-        self.waiting.fetch_sub(i32::try_from(waiting).unwrap_or(0), Ordering::AcqRel);
+        take_back(&self.now, &cell.now);
+        take_back(&self.waiting, &cell.waiting);
     }
 
     /// Raises the highest count to `most`, if it is lower.
@@ -131,6 +140,15 @@ impl Cell {
     pub fn is_idle(&self) -> bool {
         self.now.load(RELAXED) == 0 && self.waiting.load(RELAXED) == 0
     }
+}
+
+/// Takes the share `own` off the sum `all`.
+fn take_back(all: &AtomicI32, own: &AtomicU32) {
+    let count = own.swap(0, RELAXED);
+    all.fetch_sub(i32::try_from(count).unwrap_or(0), Ordering::AcqRel);
+    // That process may have died when it had counted in its share and not in the sum. There are never less than none, so
+    // raising to 0 can only correct; without it a limit would grow by one each time.
+    all.fetch_max(0, Ordering::AcqRel);
 }
 
 impl Drop for Flight<'_> {
