@@ -341,3 +341,7 @@ fn clear(time: &AtomicU64) {
         time.store(0, Relaxed);
     }
 }
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;
