@@ -53,9 +53,9 @@ check:
 bench: build
 	$(CARGO) bench --locked --bench httpd
 
-## bench-parts: cost of the AJP codec and of URL mapping alone
+## bench-parts: cost of the AJP codec, of URL mapping and of balancing alone
 bench-parts:
-	$(CARGO) bench --locked --bench ajp --bench mapping
+	$(CARGO) bench --locked --bench ajp --bench mapping --bench balance
 
 ## fuzz-smoke: every fuzz target for FUZZ_SECONDS (10) seconds; needs a nightly compiler and cargo-fuzz
 fuzz-smoke:

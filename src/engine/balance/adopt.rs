@@ -135,3 +135,63 @@ fn greatest_divisor(mut one: u64, mut other: u64) -> u64 {
     }
     one
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::balance::testing::Shared;
+
+    fn mults(factors: &[u32]) -> Vec<u64> {
+        let shared = Shared::new(factors.len());
+        let balancer = shared.balancer(Method::Request, factors);
+        balancer.members.iter().map(|member| member.state.mult.load(Relaxed)).collect()
+    }
+
+    #[test]
+    fn multipliers_are_inverse_to_weights() {
+        assert_eq!(mults(&[1, 2, 3]), [6, 3, 2]);
+        assert_eq!(mults(&[10, 10]), [1, 1]);
+        assert_eq!(mults(&[2_147_483_647]), [1]);
+        assert_eq!(mults(&[0, 2]), [2, 1]);
+        assert_eq!(mults(&[2_000_000_000, 1_000_000_000]), [1, 2]);
+    }
+
+    #[test]
+    fn multipliers_stay_small_and_right_without_a_usable_common_multiple() {
+        let primes = [2_147_483_647, 2_147_483_629, 2_147_483_587, 1_000_000_007, 1];
+        let mults = mults(&primes);
+        assert_eq!(mults[0], COARSE);
+        assert!(mults.iter().all(|mult| *mult >= COARSE && *mult < 1 << 42), "{mults:?}");
+        let ratio = mults[3] as f64 / mults[0] as f64;
+        assert!((ratio - 2_147_483_647.0 / 1_000_000_007.0).abs() < 0.002, "{ratio}");
+    }
+
+    #[test]
+    fn what_was_set_at_run_time_stays_until_the_configuration_changes() {
+        let shared = Shared::new(1);
+        let mut balancer = shared.balancer(Method::Request, &[1]);
+        let state = &shared.members[0];
+        state.set_activation(Activation::Stopped);
+        state.factor.store(7, Relaxed);
+        state.distance.store(3, Relaxed);
+        let same = Configured { activation: Activation::Active, factor: 1, distance: 0 };
+        balancer.adopt(&[same]);
+        let now = || (state.activation(), state.factor.load(Relaxed), state.distance.load(Relaxed));
+        assert_eq!(now(), (Activation::Stopped, 7, 3));
+        balancer.adopt(&[Configured { factor: 2, ..same }]);
+        assert_eq!(now(), (Activation::Stopped, 2, 3), "only what changed");
+        balancer.adopt(&[Configured { activation: Activation::Disabled, factor: 2, distance: -1 }]);
+        assert_eq!(now(), (Activation::Disabled, 2, -1));
+    }
+
+    #[test]
+    fn another_method_begins_with_new_values() {
+        let shared = Shared::new(2);
+        shared.balancer(Method::Busyness, &[1, 1]);
+        shared.members[1].value.store(9, Relaxed);
+        shared.balancer(Method::Busyness, &[1, 1]);
+        assert_eq!(shared.members[1].value.load(Relaxed), 9);
+        shared.balancer(Method::Request, &[1, 1]);
+        assert_eq!(shared.members[1].value.load(Relaxed), 0);
+    }
+}

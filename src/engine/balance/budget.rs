@@ -31,3 +31,30 @@ impl BalancerState {
         self.budget.fetch_update(Relaxed, Relaxed, pay).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_account_has_its_reserve_and_no_more() {
+        let state = BalancerState::default();
+        assert_eq!((0..200).filter(|_| state.spend()).count(), 100);
+        for _ in 0..9 {
+            state.earn(10);
+        }
+        assert!(!state.spend(), "90 hundredths");
+        state.earn(10);
+        assert!(state.spend());
+        assert!(!state.spend());
+    }
+
+    #[test]
+    fn savings_have_a_limit() {
+        let state = BalancerState::default();
+        for _ in 0..10_000 {
+            state.earn(20);
+        }
+        assert_eq!((0..2000).filter(|_| state.spend()).count(), 1000);
+    }
+}

@@ -123,3 +123,7 @@ impl Balancer<'_> {
         tick(&member.state.first_error).is_some_and(|first| now.since(first) >= self.settings.escalation_time)
     }
 }
+
+#[cfg(test)]
+#[path = "maintain_tests.rs"]
+mod tests;

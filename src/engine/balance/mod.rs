@@ -31,6 +31,7 @@ use std::time::Duration;
 use crate::engine::config::model::{Activation, Method, ReplyTimeouts};
 use crate::engine::units::Tick;
 pub use adopt::Configured;
+pub use outcome::{Context, Outcome};
 use state::{BalancerState, MemberState, WorkerState};
 
 /// What a balancer is configured to do; see the properties of the same names.

@@ -340,3 +340,7 @@ fn clear(time: &AtomicU64) {
         time.store(0, Relaxed);
     }
 }
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;

@@ -404,3 +404,7 @@ impl<'a, 's> Walk<'a, 's> {
         Choice { seen, ..choice(place, why, false, self.balancer.size(), usable) }
     }
 }
+
+#[cfg(test)]
+#[path = "pick_tests.rs"]
+mod tests;

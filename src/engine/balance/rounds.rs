@@ -66,6 +66,8 @@ pub struct Rounds<'b, 's> {
     passes: u32,
     /// Recovery was forced once.
     forced: bool,
+    /// It has earned its part of the retry budget.
+    earned: bool,
     current: Option<Current>,
     decision: Decision,
 }
@@ -87,6 +89,7 @@ impl<'b, 's> Rounds<'b, 's> {
             failures: 0,
             passes: 0,
             forced: false,
+            earned: false,
             current: None,
             decision: Decision::default(),
         }
@@ -205,16 +208,19 @@ impl<'b, 's> Rounds<'b, 's> {
     }
 
     /// A first try earns, a failover costs.
-    fn pay(&self) -> bool {
-        let state = self.balancer.state;
-        match self.balancer.settings.retry_budget {
-            Some(percent) if self.tries == 0 && self.failures == 0 => state.earn(percent),
-            Some(_) if self.failures > 0 && !state.spend() => return false,
-            _ => {}
+    fn pay(&mut self) -> bool {
+        let (state, budget) = (self.balancer.state, self.balancer.settings.retry_budget);
+        if self.failures == 0 {
+            if let Some(percent) = budget.filter(|_| !self.earned) {
+                state.earn(percent);
+            }
+            self.earned = true;
+            return true;
         }
-        if self.failures > 0 {
-            state.failovers.fetch_add(1, Relaxed);
+        if budget.is_some() && !state.spend() {
+            return false;
         }
+        state.failovers.fetch_add(1, Relaxed);
         true
     }
 
@@ -292,3 +298,7 @@ fn raise(value: &AtomicU64, by: u64) {
 fn lower(value: &AtomicU64, by: u64) {
     let _ = value.fetch_update(Relaxed, Relaxed, |value| (by > 0).then(|| value.saturating_sub(by)));
 }
+
+#[cfg(test)]
+#[path = "rounds_tests.rs"]
+mod tests;

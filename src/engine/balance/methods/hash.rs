@@ -75,13 +75,22 @@ impl Table {
         Self { places: places.into() }
     }
 
-    /// The owners of a key, the first one first; members come more than once.
+    /// The owners of a key, the first one first; members come more than once. Each key goes its own way over the table, so
+    /// that the keys of one member do not all go on to the same next one.
     pub fn owners(&self, key: u64) -> impl Iterator<Item = usize> {
-        let size = self.places.len().max(1) as u64;
-        // Keys may be small numbers; the place must depend on all of a key.
-        let first = usize::try_from(stir(key) % size).unwrap_or(0);
-        let (behind, ahead) = self.places.split_at_checked(first).unwrap_or_default();
-        ahead.iter().chain(behind).map(|owner| usize::from(*owner))
+        let size = self.places.len() as u64;
+        // Keys may be small numbers; the way must depend on all of a key.
+        let (first, second) = (stir(key), stir(stir(key)));
+        let mut at = first.checked_rem(size).unwrap_or(0);
+        let step = second % size.saturating_sub(1).max(1) + 1;
+        (0..size).filter_map(move |_| {
+            let owner = self.places.get(usize::try_from(at).ok()?)?;
+            at += step;
+            if at >= size {
+                at -= size;
+            }
+            Some(usize::from(*owner))
+        })
     }
 }
 
@@ -130,5 +139,77 @@ impl Bound {
         let all = u128::from(self.in_work) + 1;
         let most = (all * share * 5).div_ceil(u128::from(self.weight.max(1)) * 4).max(1);
         u128::from(in_work(member)) < most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::balance::state::Cell;
+    use crate::engine::balance::testing::Shared;
+    use crate::engine::config::model::Method;
+
+    fn table(names: &[(&'static str, u64)]) -> Table {
+        Table::new(names.iter().copied())
+    }
+
+    fn first(table: &Table, key: u64) -> usize {
+        table.owners(key).next().unwrap()
+    }
+
+    #[test]
+    fn keys_are_shared_out_by_weight() {
+        let table = table(&[("a", 1), ("b", 2), ("c", 3)]);
+        let mut counts = [0_usize; 3];
+        for owner in &table.places {
+            counts[usize::from(*owner)] += 1;
+        }
+        for (count, share) in counts.into_iter().zip([340, 680, 1020]) {
+            assert!(count.abs_diff(share) <= 3, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_keys_of_a_member_that_goes_move() {
+        let all = table(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
+        let mut to = [0; 4];
+        for key in 0..4000 {
+            let owner = first(&all, key);
+            let next = all.owners(key).find(|owner| *owner != 2).unwrap();
+            assert!(owner == 2 || owner == next);
+            if owner == 2 {
+                to[next] += 1;
+            }
+        }
+        assert!(to[0] > 200 && to[1] > 200 && to[3] > 200, "{to:?}");
+    }
+
+    #[test]
+    fn odd_tables() {
+        assert_eq!(table(&[]).owners(5).count(), 2039);
+        assert_eq!(Table::default().owners(5).next(), None);
+        assert!(table(&[("a", 0)]).places.iter().all(|owner| *owner == 0));
+        let many =
+            Table::new((0..1000).map(|number| if number == 0 { ("x", 1) } else { ("y", 4_000_000_000) }));
+        assert!(many.places.iter().all(|owner| *owner < 1000));
+    }
+
+    #[test]
+    fn a_member_has_at_most_its_share_and_a_quarter() {
+        let shared = Shared::new(4);
+        let balancer = shared.balancer(Method::Hash, &[1, 1, 1, 1]);
+        let cell = Cell::default();
+        let _flights: Vec<_> = (0..2).map(|_| shared.workers[0].gauge.enter(&cell)).collect();
+        let admits = || {
+            let mut bound = Bound::default();
+            balancer.members.iter().for_each(|member| bound.count(member, FULL));
+            bound.admits(&balancer.members[0], FULL)
+        };
+        assert!(!admits(), "two of three are more than its share");
+        let _others: Vec<_> = (1..4)
+            .flat_map(|place| [place; 2])
+            .map(|place| shared.workers[place].gauge.enter(&cell))
+            .collect();
+        assert!(admits(), "two of nine are not");
     }
 }

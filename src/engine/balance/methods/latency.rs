@@ -69,3 +69,30 @@ fn kept(time: Duration) -> f64 {
     let x = time.as_micros() as f64 / DECAY;
     1.0 / (1.0 + x + x * x / 2.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn after(worker: &WorkerState, seconds: u64) -> u64 {
+        expected(worker, Tick(1 + seconds * 1_000_000)).unwrap() as u64
+    }
+
+    #[test]
+    fn an_average_jumps_up_and_comes_down_slowly() {
+        let worker = WorkerState::default();
+        assert_eq!(expected(&worker, Tick(5)), None);
+        observe(&worker, SECOND / 1000, Tick(1));
+        assert_eq!(after(&worker, 0), 1000);
+        observe(&worker, SECOND, Tick(1));
+        assert_eq!(after(&worker, 0), 1_000_000, "a peak counts at once");
+        observe(&worker, SECOND / 1000, Tick(1));
+        assert_eq!(after(&worker, 0), 1_000_000, "and one good answer does not undo it");
+        assert!((380_000..=420_000).contains(&after(&worker, 10)));
+        assert!(after(&worker, 600) < 1000, "what is not used is tried again");
+        observe(&worker, SECOND / 1000, Tick(10_000_001));
+        assert!((380_000..=420_000).contains(&after(&worker, 10)));
+    }
+}

@@ -142,3 +142,76 @@ fn load_of(in_work: u64, member: &Member<'_>, weight: u64) -> u64 {
 fn in_work(member: &Member<'_>) -> u64 {
     u64::from(member.worker.gauge.now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::balance::testing::Shared;
+    use crate::engine::config::model::Method;
+
+    const ALL: [Method; 8] = [
+        Method::Request,
+        Method::Traffic,
+        Method::Busyness,
+        Method::Sessions,
+        Method::Next,
+        Method::P2C,
+        Method::Latency,
+        Method::Hash,
+    ];
+
+    /// Added at selection with and without a session, given back, added afterwards, after two intervals, returns at top.
+    #[test]
+    fn what_is_counted_when() {
+        let wanted: [(u64, u64, bool, u64, u64, bool); 8] = [
+            (3, 3, false, 0, 25, true),
+            (0, 0, false, 30, 25, true),
+            (3, 3, true, 0, 100, false),
+            (0, 3, false, 0, 25, true),
+            (0, 3, false, 0, 60, true),
+            (0, 0, false, 0, 100, false),
+            (0, 0, false, 0, 100, false),
+            (0, 0, false, 0, 100, false),
+        ];
+        let upkeep = Upkeep { intervals: 2, least: 40, mult: 10, in_work: 9 };
+        for (method, wanted) in ALL.into_iter().zip(wanted) {
+            let found = with_rule!(method, rule => (
+                rule.selected(3, false),
+                rule.selected(3, true),
+                rule.gives_back(),
+                rule.served(3, 10),
+                rule.maintained(100, &upkeep),
+                rule.returns_at_top(),
+            ));
+            assert_eq!(found, wanted, "{method:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_wraps() {
+        assert_eq!(Traffic.served(u64::MAX, 2), u64::MAX);
+        assert_eq!(halved(u64::MAX, 63), 1);
+        assert_eq!(halved(u64::MAX, 64), 0);
+        assert_eq!(halved(u64::MAX, u32::MAX), 0);
+        let upkeep = Upkeep { intervals: 1, least: u64::MAX, mult: u64::MAX, in_work: u64::MAX };
+        assert_eq!(Next.maintained(5, &upkeep), 0);
+        assert_eq!(Busyness.maintained(5, &upkeep), 5);
+    }
+
+    #[test]
+    fn busyness_forgets_what_the_gauge_can_not_explain() {
+        let upkeep = Upkeep { intervals: 1, least: 0, mult: 10, in_work: 1 };
+        assert_eq!(Busyness.maintained(30, &upkeep), 30);
+        assert_eq!(Busyness.maintained(31, &upkeep), 10);
+    }
+
+    #[test]
+    fn load_is_by_weight() {
+        let shared = Shared::new(2);
+        let balancer = shared.balancer(Method::P2C, &[1, 3]);
+        let [one, three] = &*balancer.members else { panic!() };
+        assert_eq!(load_of(1, one, FULL) / load_of(1, three, FULL), 3);
+        assert_eq!(load_of(1, one, FULL / 10) / load_of(1, one, FULL), 10);
+        assert!(load_of(u64::from(u32::MAX), one, 1) > load_of(1, one, 1));
+    }
+}

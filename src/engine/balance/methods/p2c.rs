@@ -82,3 +82,36 @@ pub(in crate::engine::balance) fn stir(number: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lot_draws_by_weight_and_never_the_same_twice() {
+        let mut drawn = [0_u32; 3];
+        for round in 0..6000 {
+            let mut lot = Lot::new(stir(round));
+            for (place, weight) in [1, 2, 3].into_iter().enumerate() {
+                lot.show(place, weight);
+            }
+            let (first, second) = lot.drawn().unwrap();
+            assert_ne!(Some(first), second);
+            assert!(second.is_some());
+            drawn[first] += 1;
+        }
+        for (count, share) in drawn.into_iter().zip([1000_i32, 2000, 3000]) {
+            assert!((count.cast_signed() - share).abs() < 200, "{drawn:?}");
+        }
+    }
+
+    #[test]
+    fn of_one_there_is_no_second() {
+        let mut lot = Lot::new(5);
+        assert_eq!(lot.drawn(), None);
+        lot.show(7, 0);
+        assert_eq!(lot.drawn(), Some((7, None)));
+        lot.clear();
+        assert_eq!(lot.drawn(), None);
+    }
+}
