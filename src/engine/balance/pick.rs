@@ -141,8 +141,8 @@ impl Balancer<'_> {
             // Disabled: only its sessions find it.
         }
         let mut owner = None;
-        let sessions = if ask.route.is_none() { ask.sessions } else { &[] };
-        for route in ask.route.into_iter().chain(sessions.iter().flat_map(|id| routes_of(id))) {
+        let routes = ask.route.into_iter().chain(ask.sessions.iter().flat_map(|id| routes_of(id)));
+        for route in routes {
             match walk.lead(route) {
                 Led::To(place, why) => return Ok(choice(place, why, why == Why::Sticky, 1, 1)),
                 Led::Nowhere(place) => owner = owner.or(Some(place)),

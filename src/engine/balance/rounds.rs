@@ -233,7 +233,7 @@ impl<'b, 's> Rounds<'b, 's> {
         if probe && !state.change_state(State::Recover, State::Probe) {
             return None;
         }
-        let new = ask.sessions.is_empty() && ask.route.is_none() && !ask.stateless;
+        let new = ask.route.is_none() && ask.sessions.is_empty() && !ask.stateless;
         let step = self.balancer.step(member, ask.now);
         let added = with_rule!(self.balancer.settings.method, rule => rule.selected(step, new));
         match choice.seen {
