@@ -66,8 +66,15 @@ impl Shared {
                     for request in 0..each {
                         let random = (number * each + request).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                         let now = Tick(1 + request);
-                        let ask =
-                            Ask { sessions: &[], stateless: false, overrides: &[], key: random, random, now };
+                        let ask = Ask {
+                            route: None,
+                            sessions: &[],
+                            stateless: false,
+                            overrides: &[],
+                            key: random,
+                            random,
+                            now,
+                        };
                         let mut rounds = Rounds::new(&balancer);
                         assert!(matches!(rounds.next(&ask), Next::Try(_)));
                         rounds.ended(Outcome::Success, &Context { now, sent: 10, ..Context::default() });
@@ -116,7 +123,15 @@ fn no_octet_is_lost() {
 fn one_request_tries_a_member_whose_time_is_over() {
     for _ in 0..200 {
         let shared = Shared::new();
-        let ask = Ask { sessions: &[], stateless: false, overrides: &[], key: 0, random: 0, now: Tick(1) };
+        let ask = Ask {
+            route: None,
+            sessions: &[],
+            stateless: false,
+            overrides: &[],
+            key: 0,
+            random: 0,
+            now: Tick(1),
+        };
         shared.view(Method::Request);
         shared.members[0].set_state(State::Recover);
         let tried: usize = thread::scope(|scope| {

@@ -53,6 +53,8 @@ impl Lot {
                 self.first = Some((place, weight));
             }
             Some((_, of_first)) => {
+                // Another number: the first lot has told something about this one.
+                self.random = stir(self.random);
                 if self.second.is_none() || self.wins(weight, self.total.saturating_sub(of_first)) {
                     self.second = Some(place);
                 }
