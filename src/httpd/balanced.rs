@@ -1,5 +1,6 @@
 //! A request for a worker of type `lb`: the engine chooses members, this gives it their connections and tells the log.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::adapt::adapt;
@@ -8,12 +9,12 @@ use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
 use super::tally::Tally;
 use super::{lb_notes, report};
-use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
 use crate::engine::balance::hash::{self, Parts};
 use crate::engine::balance::pick::Pick;
 use crate::engine::balance::rounds::Rounds;
 use crate::engine::balance::session::{Names, Sessions};
+use crate::engine::balance::{Ask, Why};
 use crate::engine::config::model::{Activation, Method};
 use crate::engine::error::{Cause, Failure, RetryPolicy, Stage};
 use crate::engine::proxy::attempts::{Attempt, serve_again};
@@ -70,6 +71,7 @@ pub(super) fn serve<'r>(
         order,
         cookie: RouteCookie::of(&farm.lb, Some(extensions)),
         overrides: &overrides,
+        owner: if ask.sessions.is_empty() { None } else { farm.balancer.owner(&ask) },
         first: None,
         last: None,
         detail: None,
@@ -119,6 +121,8 @@ struct Members<'o, 'r> {
     /// Name of the cookie that tells the client its route.
     cookie: Option<RouteCookie<'o>>,
     overrides: &'o [(usize, Activation)],
+    /// The member that has the session.
+    owner: Option<usize>,
     first: Option<usize>,
     last: Option<usize>,
     /// What the last failed connect had to say.
@@ -156,6 +160,16 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
             return Err(early(Cause::NoMember));
         };
         self.last = Some(pick.member);
+        if pick.why == Why::Sticky {
+            if member.moved.load(Relaxed) {
+                member.moved.store(false, Relaxed);
+            }
+        } else if let Some(owner) = self.owner
+            && owner != pick.member
+            && farm.members.get(owner).is_some_and(|owner| !owner.moved.swap(true, Relaxed))
+        {
+            report::moved(request, live, farm, owner, pick.member);
+        }
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
         let in_work = worker.enter(live.generation.worker_cell(worker.place), wait).map_err(early)?;

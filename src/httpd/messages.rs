@@ -103,6 +103,8 @@ messages! {
         "Look at that backend; the line says whether it is probed or tried again after recover_time.";
     MEMBER_UP = "JK0222", "A member of a balancer is back in service.", "Nothing.";
     PROBES = "JK0223", "Debug: this process probes members that can not be reached from now on.", "Nothing.";
+    SESSIONS_MOVED = "JK0224", "The member that has the session of a request can not be used, so the request goes to another one; told once in each process while that lasts.",
+        "Nothing, if sessions are replicated or stored outside of the members; otherwise users begin a new session.";
     PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
         "Please report it with the lines before it.";
 }

@@ -22,7 +22,6 @@ pub(super) fn delivered(host: &HttpdHost<'_>, live: &Live, worker: &Backend, ser
     let request = host.request();
     if host.status() == Some(403)
         && !served.reusable
-        && worker.has_secret()
         && !worker.warned_forbidden.swap(true, Ordering::Relaxed)
     {
         live.log.request(
@@ -30,7 +29,7 @@ pub(super) fn delivered(host: &HttpdHost<'_>, live: &Live, worker: &Backend, ser
             Level::Warn,
             messages::FORBIDDEN,
             format_args!(
-                "worker {} ({}): 403 with the connection closed, as a connector answers to a wrong secret or an attribute it does not allow",
+                "worker {} ({}): 403 with the connection closed, as a connector answers to a missing or wrong secret, or to an attribute it does not allow",
                 worker.name, worker.address
             ),
         );
@@ -141,6 +140,25 @@ pub(super) fn refused(request: Request<'_>, live: &Live, farm: &Farm, begun: Tic
             outcome(None, failure),
             States(farm),
             message.advice,
+        ),
+    );
+}
+
+/// The sessions of a member go elsewhere. Told once for each time a member is out of use, in each process.
+pub(super) fn moved(request: Request<'_>, live: &Live, farm: &Farm, owner: usize, now: usize) {
+    let name = |place: usize| farm.balancer.members.get(place).map_or("", |member| &*member.name);
+    live.log.request(
+        request,
+        Level::Info,
+        messages::SESSIONS_MOVED,
+        format_args!(
+            "balancer {}: a session of {} goes to {}, as long as {} can not be used; {} {}",
+            farm.balancer.name,
+            name(owner),
+            name(now),
+            name(owner),
+            Escaped(request.method()),
+            Escaped(request.uri().unwrap_or_default()),
         ),
     );
 }

@@ -162,6 +162,12 @@ impl Balancer<'_> {
         }
     }
 
+    /// The member that has the session of a request, whether it can be used or not.
+    pub fn owner(&self, ask: &Ask<'_>) -> Option<usize> {
+        let routes = ask.route.into_iter().chain(ask.sessions.iter().flat_map(|id| routes_of(id)));
+        routes.filter_map(|route| self.by_route(route)).next()
+    }
+
     /// Somebody can be used for new sessions, those tried before included.
     pub(super) fn somebody_usable(&self, ask: &Ask<'_>) -> bool {
         let tried = Tried::default();

@@ -140,11 +140,6 @@ impl Backend {
         }
     }
 
-    /// A secret is configured.
-    pub fn has_secret(&self) -> bool {
-        !self.settings.secret.is_none()
-    }
-
     /// Its address, or why there is none.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::Records;
@@ -46,6 +47,8 @@ pub struct FarmMember {
     pub c_route: CString,
     /// The secret to send; none when empty.
     pub secret: Secret,
+    /// It was told that its sessions go elsewhere.
+    pub moved: AtomicBool,
 }
 
 impl Farm {
@@ -111,6 +114,7 @@ impl Farm {
                     c_name: backend.c_name.clone(),
                     c_route: c_string(&backend.settings.member.route),
                     secret: member.secret.clone(),
+                    moved: AtomicBool::new(false),
                 })
                 .collect(),
             balancer,
