@@ -1,0 +1,141 @@
+//! A node dies. The times printed are those of the whole first request behind the death, as the browser sees it.
+//!
+//! With replication they contain Tomcat's own: the survivor copies the session to the node that is gone, and waits until it
+//! has noticed. The time without replication is the module's alone.
+
+use std::time::Duration;
+
+use crate::support::cluster::load::{Load, assert_sessions_went_on, slowest};
+use crate::support::cluster::{Browser, Cluster, Count, is_original};
+use crate::support::{Httpd, wait_until};
+
+/// Much more than it takes on a quiet machine.
+fn bound() -> Duration {
+    Duration::from_secs(if is_original() { 20 } else { 1 })
+}
+
+fn front(cluster: &Cluster) -> Httpd {
+    Httpd::builder()
+        .workers(cluster.balancer(""))
+        .conf("JkMount /app|/* cluster\nJkWatchdogInterval 1")
+        .threads_per_child(16)
+        .start()
+}
+
+#[track_caller]
+fn measured(what: &str, count: &Count) {
+    eprintln!("       {what}: {:.1} ms", count.took.as_secs_f64() * 1000.0);
+    assert!(count.took < bound(), "{what}: {:?}", count.took);
+}
+
+/// New sessions reach the node again: it is back in service.
+#[track_caller]
+fn await_back(httpd: &Httpd, node: &str) {
+    let begun = std::time::Instant::now();
+    wait_until(&format!("{node} serves again"), || Browser::new(httpd, "/app").count().node == node);
+    eprintln!("       {node} serves again {:.1} s after its port", begun.elapsed().as_secs_f64());
+}
+
+/// The counter goes on at the other node, under its route, and stays there.
+pub fn owner_killed(cluster: &mut Cluster) {
+    let httpd = front(cluster);
+    let mut browser = Browser::on_node(&httpd, "/app", "node2");
+    let before = (0..3).map(|_| browser.count()).last().unwrap();
+    assert_eq!((before.node.as_str(), before.count), ("node2", 4));
+    assert!(before.id.ends_with(".node2"), "{}", before.id);
+
+    cluster.node("node2").kill();
+    let after = browser.count();
+    assert_eq!((after.node.as_str(), after.count), ("node1", 5));
+    assert!(after.id.ends_with(".node1"), "{}", after.id);
+    measured("first request after kill -9", &after);
+    let next = browser.count();
+    assert_eq!((next.node.as_str(), next.count), ("node1", 6));
+    measured("second request", &next);
+
+    cluster.heal();
+    await_back(&httpd, "node2");
+    let home = browser.count();
+    assert_eq!((home.node.as_str(), home.count), ("node1", 7), "its route is node1 now");
+}
+
+/// Browsers click all the time while a node is killed: no error page, every counter goes on.
+pub fn owner_killed_under_load(cluster: &mut Cluster) {
+    let httpd = front(cluster);
+    let load = Load::start(&httpd, "/app/count", 4);
+    load.await_hits(200);
+    cluster.node("node2").kill();
+    load.await_hits(400);
+    cluster.heal();
+    load.await_hits(200);
+    let browsers = load.end();
+    eprintln!(
+        "       slowest of {} clicks: {:?}",
+        browsers.iter().map(Vec::len).sum::<usize>(),
+        slowest(&browsers)
+    );
+    assert_sessions_went_on(&browsers, 1);
+    let nodes =
+        |node: &str| browsers.iter().flatten().filter(|hit| hit.node.as_deref() == Some(node)).count();
+    assert!(nodes("node1") > 0 && nodes("node2") > 0, "both had sessions");
+}
+
+/// Three nodes, one copy: the owner dies, then the next owner; the counter goes on.
+pub fn two_owners_killed(cluster: &mut Cluster) {
+    let httpd = front(cluster);
+    let mut browser = Browser::new(&httpd, "/app");
+    let mut expected = browser.count().count;
+    for alive in [2, 1] {
+        let before = browser.count();
+        expected += 1;
+        assert_eq!(before.count, expected);
+        cluster.node(&before.node).kill();
+        let after = browser.count();
+        expected += 1;
+        assert_eq!(after.count, expected, "{before:?} then {after:?}");
+        assert_ne!(after.node, before.node);
+        assert!(after.id.ends_with(&format!(".{}", after.node)), "{}", after.id);
+        measured(&format!("first request after kill -9, {alive} left"), &after);
+    }
+}
+
+/// Nobody copies sessions, so the user begins anew; and the module says that the session's node is down.
+pub fn nobody_copies(cluster: &mut Cluster) {
+    let httpd = front(cluster);
+    let mut browser = Browser::on_node(&httpd, "/app", "node2");
+    let before = browser.count();
+    assert_eq!(before.count, 2);
+    let read = httpd.jk_log().len();
+    cluster.node("node2").kill();
+    let after = browser.count();
+    assert_eq!((after.node.as_str(), after.count), ("node1", 1), "a new session");
+    assert!(after.id.ends_with(".node1") && after.id != before.id, "{}", after.id);
+    measured("first request after kill -9, no replication", &after);
+    let stays = browser.count();
+    assert_eq!((stays.node.as_str(), stays.count), ("node1", 2));
+    if !is_original() {
+        wait_until("the log names the session's node and the new one", || {
+            let log = httpd.jk_log();
+            let news = log.get(read..).unwrap_or_default();
+            news.lines()
+                .any(|line| line.contains("session") && line.contains("node2") && line.contains("node1"))
+        });
+    }
+    cluster.heal();
+    await_back(&httpd, "node2");
+}
+
+/// A node that hangs: connections open and nothing answers. The ping finds out, and the request goes elsewhere.
+pub fn frozen(cluster: &mut Cluster) {
+    let httpd = front(cluster);
+    let mut browser = Browser::on_node(&httpd, "/app", "node2");
+    cluster.node("node2").freeze();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| browser.count()));
+    cluster.node("node2").thaw();
+    let after = outcome.expect("an answer");
+    assert_eq!((after.node.as_str(), after.count), ("node1", 1));
+    eprintln!("       first request to a frozen node: {:.1} ms", after.took.as_secs_f64() * 1000.0);
+    // ping_timeout is 2 seconds; more than two pings would be too patient.
+    assert!(after.took < Duration::from_secs(if is_original() { 20 } else { 6 }), "{:?}", after.took);
+    await_back(&httpd, "node2");
+}
