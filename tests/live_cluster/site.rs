@@ -1,7 +1,9 @@
 //! A site of static files and an application: who serves what, and what the outside learns of Tomcat.
 
+use std::time::{Duration, SystemTime};
+
 use crate::support::client::{self, Response};
-use crate::support::cluster::{Cluster, fact};
+use crate::support::cluster::{Cluster, fact, is_original};
 use crate::support::{Client, Httpd, wait_until};
 
 /// httpd and Tomcat have the same file with different text; the pattern decides who is asked.
@@ -49,7 +51,7 @@ pub fn hidden(cluster: &Cluster) {
         (302, Some("http://shop.example.test/app/count"))
     );
     let slash = ask("/app");
-    assert_eq!((slash.status, location(&slash).as_deref()), (302, Some("http://shop.example.test/app/")));
+    assert_eq!((slash.status, location(&slash).as_deref()), (302, Some("/app/")));
 }
 
 /// Mounts, exclusions and a mount file together; then the file is edited while httpd runs.
@@ -82,6 +84,11 @@ pub fn patterns(cluster: &Cluster) {
     assert!(nodes.contains(&"node1".to_owned()) && nodes.contains(&"node2".to_owned()), "{nodes:?}");
     assert_eq!(client.get("/other").status, 404);
 
+    if is_original() {
+        // It compares whole seconds, and would miss an edit in the second of its first look.
+        let began = SystemTime::now();
+        wait_until("another second", || began.elapsed().is_ok_and(|age| age > Duration::from_millis(1100)));
+    }
     httpd.write("conf/map", "/app/node/two=node1\n/app/static/*=node2\n");
     wait_until("the edited file is in use", || who(&client::get(httpd.port(), "/app/node/two")) == "node1");
     assert_eq!(

@@ -19,6 +19,7 @@ pub mod document;
 pub mod load;
 pub mod node;
 pub mod replication;
+pub mod stores;
 
 pub use node::{Node, SECRET};
 pub use replication::Replication;

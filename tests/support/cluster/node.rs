@@ -1,6 +1,7 @@
 //! One Tomcat of a cluster: small, with an AJP connector on a port and one on a Unix socket, and an HTTP connector by which
 //! a test looks at it past httpd. It can be killed, frozen, and started again at the same addresses.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -47,8 +48,11 @@ impl Node {
             base.write(&format!("conf/{file}"), content);
         }
         let (ajp, http) = (ports::free_port(), ports::free_port());
-        // Short: a socket's path has at most 107 octets.
-        let socket = std::env::temp_dir().join(format!("mod_jk_rs-{}-{ajp}.sock", std::process::id()));
+        // Short: a socket's path has at most 107 octets. And a directory of its own: Tomcat refuses one all can write to.
+        let socket = std::env::temp_dir().join(format!("mod_jk_rs-{}-{ajp}/ajp.sock", std::process::id()));
+        let directory = socket.parent().expect("directory");
+        std::fs::create_dir_all(directory).expect("directory of the socket");
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).expect("chmod");
         let node = Self { name, base, ajp, http, socket, child: None };
         node.base.write("conf/server.xml", node.server_xml(&replication.cluster_element(own, receivers)));
         for (class, content) in classes::compiled() {
@@ -205,7 +209,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
-        let _ = std::fs::remove_file(&self.socket);
+        let _ = std::fs::remove_dir_all(self.socket.parent().expect("directory"));
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();

@@ -32,22 +32,25 @@ impl Replication {
                 fill(xml, &[(start, &format!("{start}\n{}", piece("membership")))])
             }
         };
-        let others: Vec<usize> = (0..receivers.len()).filter(|index| *index != own).collect();
         let (before, member, after) = part(&xml, "<Member ", "/>");
-        let members: Vec<String> = others
-            .iter()
+        let members: Vec<String> = (0..receivers.len())
+            .filter(|index| *index != own)
             .map(|index| {
-                let port = format!("port=\"{}\"", receivers[*index]);
+                let port = format!("port=\"{}\"", receivers[index]);
                 let id = format!(",{}}}", index + 1);
                 fill(member.to_owned(), &[("10.0.0.12", "127.0.0.1"), ("port=\"4000\"", &port), (",2}", &id)])
             })
             .collect();
-        let port = format!("address=\"127.0.0.1\" port=\"{}\"", receivers[own]);
-        let before = fill(
-            before.to_owned(),
-            &[("address=\"10.0.0.11\" port=\"4000\"", &port), (",0,1}", &format!(",0,{}}}", own + 1))],
-        );
-        before + &members.join("\n") + after
+        let receiver = format!("address=\"127.0.0.1\" port=\"{}\"", receivers[own]);
+        let id = format!(",0,{}}}", own + 1);
+        fill(
+            format!("{before}@MEMBERS@{after}"),
+            &[
+                ("address=\"10.0.0.11\" port=\"4000\"", &receiver),
+                (",0,1}", &id),
+                ("@MEMBERS@", &members.join("\n")),
+            ],
+        )
     }
 }
 

@@ -9,7 +9,7 @@ import java.io.PrintWriter;
  * What the cluster tests ask a node, as lines "name=value".
  *
  * <p>/count: counts in the session. /peek: looks at the session and makes none. /node/*: uses no session (slow=MS waits).
- * /redirect: redirects to count. /fail: throws.
+ * /redirect: redirects to count, with host and scheme as Tomcat was told them. /fail: throws.
  */
 public class Counter extends HttpServlet {
     private static final long serialVersionUID = 1L;
@@ -18,7 +18,7 @@ public class Counter extends HttpServlet {
     protected void service(HttpServletRequest request, HttpServletResponse response) throws IOException {
         String path = request.getServletPath();
         if (path.equals("/redirect")) {
-            response.sendRedirect(request.getContextPath() + "/count");
+            response.sendRedirect(request.getRequestURL().toString().replace("/redirect", "/count"));
             return;
         }
         if (path.equals("/fail")) {
