@@ -39,11 +39,13 @@ fn nodes_without_replication() {
     scenarios.play("workers and URL patterns, the mount file is read again", || site::patterns(&cluster));
     scenarios.play("five methods share 1:3", || balance::shares(&cluster));
     scenarios.play("sticky by cookie and by URL", || balance::sticky(&cluster));
+    scenarios.play("two httpds agree about sessions", || balance::two_front_ends(&cluster));
     scenarios.play("ids that name no node", || balance::strange_ids(&cluster));
     scenarios.play("a missing or wrong secret", || connector::secrets(&cluster));
     scenarios.play("AJP over a Unix socket", || connector::unix_socket(&mut cluster));
     scenarios
         .play("no replication: a new session, and the log says so", || failover::nobody_copies(&mut cluster));
+    scenarios.play("the balancer's own cookie", || failover::own_cookie(&mut cluster));
     scenarios.play("a frozen node", || failover::frozen(&mut cluster));
     scenarios.end();
 }
@@ -58,6 +60,7 @@ fn delta_manager() {
     scenarios.play("the owner of sessions is killed under load", || {
         failover::owner_killed_under_load(&mut cluster)
     });
+    scenarios.play("the owner is killed at work", || failover::owner_killed_at_work(&mut cluster));
     scenarios.play("a node is taken out, upgraded and put back", || drain::upgrade(&mut cluster));
     scenarios.end();
 }

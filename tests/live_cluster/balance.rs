@@ -89,6 +89,20 @@ pub fn sticky(cluster: &Cluster) {
     httpd.assert_no_errors(&[]);
 }
 
+/// Two httpds that know nothing of each other send a session to the same node.
+pub fn two_front_ends(cluster: &Cluster) {
+    let front = || Httpd::builder().workers(cluster.balancer("")).conf("JkMount /app|/* cluster").start();
+    let (one, two) = (front(), front());
+    for node in ["node1", "node2"] {
+        let browser = Browser::on_node(&one, "/app", node);
+        for (expected, httpd) in (2..).zip([&two, &one, &two, &two, &one]) {
+            let next =
+                client::request(httpd.port(), "GET", "/app/count", &[("Cookie", browser.cookie())], b"");
+            assert_eq!((fact(&next, "node").as_str(), fact(&next, "count")), (node, expected.to_string()));
+        }
+    }
+}
+
 /// Old, quoted, repeated and foreign cookies: the request is served, and a route that exists is found among others.
 pub fn strange_ids(cluster: &Cluster) {
     let httpd = Httpd::builder().workers(cluster.balancer("")).conf("JkMount /app|/* cluster").start();

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use crate::support::client;
 use crate::support::cluster::load::{Load, assert_sessions_went_on, slowest};
-use crate::support::cluster::{Browser, Cluster, Count, is_original};
+use crate::support::cluster::{Browser, Cluster, Count, cookie, fact, is_original};
 use crate::support::{Httpd, wait_until};
 
 /// Much more than it takes on a quiet machine.
@@ -78,6 +79,65 @@ pub fn owner_killed_under_load(cluster: &mut Cluster) {
     let nodes =
         |node: &str| browsers.iter().flatten().filter(|hit| hit.node.as_deref() == Some(node)).count();
     assert!(nodes("node1") > 0 && nodes("node2") > 0, "both had sessions");
+}
+
+/// A request is in work in the node that dies. A GET is sent again and the user sees nothing; a POST is not, because the node may
+/// have done what it asks for.
+pub fn owner_killed_at_work(cluster: &mut Cluster) {
+    let httpd = front(cluster);
+    for method in ["GET", "POST"] {
+        let mut browser = Browser::on_node(&httpd, "/app", "node2");
+        assert_eq!(browser.count().count, 2);
+        let (port, cookie) = (httpd.port(), browser.cookie().to_owned());
+        let asked = std::thread::spawn(move || {
+            client::request(port, method, "/app/count?slow=5000", &[("Cookie", &cookie)], b"")
+        });
+        wait_until("the request is in work in node2", || {
+            cluster.node("node2").ask("/app/node/x", "").fact("waiting").as_deref() == Some("1")
+        });
+        cluster.node("node2").kill();
+        let answer = asked.join().expect("an answer");
+        eprintln!("       {method}: {} by {:?}", answer.status, answer.fact("node"));
+        let counted = browser.count().count;
+        if method == "GET" {
+            assert_eq!((answer.status, answer.fact("count").as_deref()), (200, Some("3")));
+            assert_eq!(counted, 4, "counted once");
+        } else if !is_original() {
+            assert!(matches!(answer.status, 502 | 503), "{}: {}", answer.status, answer.text());
+            assert_eq!(counted, 3, "the POST was not sent again");
+        }
+        cluster.heal();
+        await_back(&httpd, "node2");
+    }
+}
+
+/// The balancer's own cookie, for applications without sessions: it leads to its node, and is renewed when that one dies.
+pub fn own_cookie(cluster: &mut Cluster) {
+    let workers = cluster.balancer(
+        "worker.cluster.session_cookie=ROUTE\nworker.cluster.set_session_cookie=true\n\
+         worker.cluster.session_cookie_path=/app",
+    );
+    let httpd =
+        Httpd::builder().workers(workers).conf("JkMount /app|/* cluster\nJkWatchdogInterval 1").start();
+    let ask = |cookie: &str| client::request(httpd.port(), "GET", "/app/node/x", &[("Cookie", cookie)], b"");
+    let first = ask("theme=dark");
+    let (node, set) = (fact(&first, "node"), cookie(&first));
+    assert_eq!(set, format!("ROUTE=.{node}"));
+    let line = first.header("Set-Cookie").unwrap().to_ascii_lowercase();
+    assert!(line.contains("path=/app") && line.contains("httponly"), "{line}");
+    for _ in 0..6 {
+        let next = ask(&set);
+        assert_eq!((fact(&next, "node"), next.header("Set-Cookie")), (node.clone(), None));
+    }
+    cluster.node(&node).kill();
+    let moved = ask(&set);
+    let other = fact(&moved, "node");
+    assert_ne!(other, node);
+    let all = moved.header_all("Set-Cookie");
+    assert!(all.last().unwrap().starts_with(&format!("ROUTE=.{other}")), "{all:?}");
+    // The original sends one for every node it has tried.
+    assert!(all.len() == 1 || is_original(), "{all:?}");
+    cluster.heal();
 }
 
 /// Three nodes, one copy: the owner dies, then the next owner; the counter goes on.

@@ -145,9 +145,18 @@ impl Node {
         }
     }
 
-    /// Freezes it: the kernel opens connections for it and nothing answers.
+    /// Freezes it: the kernel opens connections for it and nothing answers, from the moment this returns.
+    #[track_caller]
     pub fn freeze(&self) {
-        process::signal(self.child.as_ref().expect("it runs").id(), libc::SIGSTOP);
+        let pid = self.child.as_ref().expect("it runs").id();
+        process::signal(pid, libc::SIGSTOP);
+        crate::support::wait_until("every thread has stopped", || {
+            let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+            threads.flatten().all(|thread| {
+                let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+            })
+        });
     }
 
     /// Ends [`Node::freeze`].
