@@ -62,7 +62,7 @@ impl StoreServer {
         }
         // Ends at once, without waiting for clients.
         server.end = libc::SIGQUIT;
-        server.launch(command, "postgres", |port| ready_for_queries(port));
+        server.launch(command, "postgres", ready_for_queries);
         server.sql_in("postgres", &format!("CREATE DATABASE {DATABASE}"));
         server
     }
