@@ -54,6 +54,7 @@ fn stores() {
     scenarios.play("the owner of sessions is killed, and comes back", || stores.owner_killed());
     scenarios.play("not sticky: any node takes any request", || stores.not_sticky());
     scenarios.play("all nodes are restarted at once", || stores.all_restarted());
+    scenarios.play("the database dies and comes back", || stores.database_back());
     scenarios.play("memcached is killed", || stores.store_killed());
     scenarios.end();
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::support::client;
 use crate::support::cluster::load::Load;
 use crate::support::cluster::stores::StoreServer;
 use crate::support::cluster::{Browser, Cluster, Count, is_original};
@@ -102,7 +103,7 @@ impl Stores {
         assert_eq!(other.count().count, 1);
         let load = Load::start(&httpd, "/memcached/count", 4);
         load.await_hits(200);
-        self.memcached.kill();
+        self.memcached.crash();
         load.await_hits(400);
         let browsers = load.end();
         let hits = || browsers.iter().flatten();
@@ -115,6 +116,22 @@ impl Stores {
         }
         assert_eq!(other.count().count, 2);
         httpd.assert_no_errors(&[]);
+    }
+
+    /// The database dies and comes back: meanwhile errors or new sessions, afterwards the old session goes on.
+    pub fn database_back(&mut self) {
+        let httpd = self.front("");
+        let mut browser = Browser::new(&httpd, "/jdbc");
+        assert_eq!((browser.count().count, browser.count().count), (1, 2));
+        self.database.crash();
+        let ask =
+            || client::request(httpd.port(), "GET", "/jdbc/count", &[("Cookie", browser.cookie())], b"");
+        let meanwhile = ask();
+        let count = meanwhile.fact("count");
+        eprintln!("       without the database: {} with count {count:?}", meanwhile.status);
+        assert!(count.is_none() || count.as_deref() == Some("1"), "{}", meanwhile.text());
+        self.database.start_postgresql();
+        wait_until("the session is there again", || ask().fact("count").as_deref() == Some("3"));
     }
 
     /// The session can be found in its store, past Tomcat.

@@ -20,7 +20,7 @@ pub struct StoreServer {
     directory: TempDir,
     port: u16,
     child: Option<Child>,
-    /// The way it is asked to end.
+    /// The signal that ends it.
     end: libc::c_int,
 }
 
@@ -54,17 +54,24 @@ impl StoreServer {
         let mut initdb = as_other_user(postgresql("initdb"));
         initdb.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username", DATABASE]);
         run(initdb.arg("--pgdata").arg(&data).current_dir(server.directory.path()));
+        // An immediate end, as a crash: no checkpoint, no waiting for clients. SIGKILL would leave its children for a while.
+        server.end = libc::SIGQUIT;
+        server.start_postgresql();
+        server.sql_in("postgres", &format!("CREATE DATABASE {DATABASE}"));
+        server
+    }
+
+    /// Starts PostgreSQL, at first or again after [`StoreServer::crash`].
+    #[track_caller]
+    pub fn start_postgresql(&mut self) {
+        let data = self.directory.path().join("data");
         let mut command = as_other_user(postgresql("postgres"));
-        command.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &server.port.to_string()]);
+        command.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
         command.arg("-k").arg(""); // no Unix socket: its path could be too long
         for setting in ["fsync=off", "max_connections=30", "shared_buffers=16MB", "max_worker_processes=0"] {
             command.args(["-c", setting]);
         }
-        // Ends at once, without waiting for clients.
-        server.end = libc::SIGQUIT;
-        server.launch(command, "postgres", ready_for_queries);
-        server.sql_in("postgres", &format!("CREATE DATABASE {DATABASE}"));
-        server
+        self.launch(command, "postgres", ready_for_queries);
     }
 
     /// Its port at 127.0.0.1.
@@ -108,10 +115,10 @@ impl StoreServer {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Kills it as a crash would; connecting is refused from now on.
-    pub fn kill(&mut self) {
+    /// Ends it as a crash would; connecting is refused from now on.
+    pub fn crash(&mut self) {
         if let Some(mut child) = self.child.take() {
-            process::stop(&mut child, libc::SIGKILL, Duration::from_secs(10));
+            process::stop(&mut child, self.end, Duration::from_secs(10));
         }
     }
 
@@ -120,7 +127,7 @@ impl StoreServer {
         if let Some((user, group)) = other_user() {
             chown(directory.path(), Some(user), Some(group)).expect("chown");
         }
-        Self { directory, port: ports::free_port(), child: None, end: libc::SIGTERM }
+        Self { directory, port: ports::free_port(), child: None, end: libc::SIGKILL }
     }
 
     #[track_caller]
@@ -146,9 +153,7 @@ impl StoreServer {
 
 impl Drop for StoreServer {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            process::stop(&mut child, self.end, Duration::from_secs(10));
-        }
+        self.crash();
     }
 }
 
