@@ -7,6 +7,7 @@ use crate::support::{Httpd, wait_until};
 
 /// Disabled, empty, stopped, started again, enabled: no request fails and no session is lost.
 pub fn upgrade(cluster: &mut Cluster) {
+    cluster.heal();
     let httpd = Httpd::builder()
         .workers(cluster.balancer(""))
         .conf("JkMount /app|/* cluster\nJkWatchdogInterval 1")

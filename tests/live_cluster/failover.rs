@@ -15,7 +15,9 @@ fn bound() -> Duration {
     Duration::from_secs(if is_original() { 20 } else { 1 })
 }
 
-fn front(cluster: &Cluster) -> Httpd {
+/// All nodes run, and httpd is in front of them.
+fn front(cluster: &mut Cluster) -> Httpd {
+    cluster.heal();
     Httpd::builder()
         .workers(cluster.balancer(""))
         .conf("JkMount /app|/* cluster\nJkWatchdogInterval 1")
@@ -113,6 +115,7 @@ pub fn owner_killed_at_work(cluster: &mut Cluster) {
 
 /// The balancer's own cookie, for applications without sessions: it leads to its node, and is renewed when that one dies.
 pub fn own_cookie(cluster: &mut Cluster) {
+    cluster.heal();
     let workers = cluster.balancer(
         "worker.cluster.session_cookie=ROUTE\nworker.cluster.set_session_cookie=true\n\
          worker.cluster.session_cookie_path=/app",

@@ -27,7 +27,9 @@ pub struct Stores {
 }
 
 impl Stores {
-    fn front(&self, more: &str) -> Httpd {
+    /// Both nodes run, and httpd is in front of them.
+    fn front(&mut self, more: &str) -> Httpd {
+        self.cluster.heal();
         let mounts: String = APPLICATIONS.iter().map(|path| format!("JkMount {path}|/* cluster\n")).collect();
         Httpd::builder()
             .workers(self.cluster.balancer(more))
