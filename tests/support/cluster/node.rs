@@ -44,7 +44,11 @@ impl Node {
         }
         for file in ["web.xml", "catalina.properties"] {
             let path = tomcat::home().join("etc").join(file);
-            let content = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let mut content = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            if file == "catalina.properties" {
+                // No jar has a tag library or an annotation for us, and looking is half of the start.
+                content.extend(b"\ntomcat.util.scan.StandardJarScanFilter.jarsToSkip=*.jar\n");
+            }
             base.write(&format!("conf/{file}"), content);
         }
         let (ajp, http) = (ports::free_port(), ports::free_port());
