@@ -17,7 +17,7 @@ pub fn secrets(cluster: &Cluster) {
         .conf("JkMount /app/node/none none\nJkMount /app/node/wrong wrong\nJkMount /app/node/right right")
         .start();
     assert_eq!(client::get(httpd.port(), "/app/node/right").status, 200);
-    for worker in ["none", "wrong"] {
+    for worker in ["wrong", "none"] {
         assert_eq!(client::get(httpd.port(), &format!("/app/node/{worker}")).status, 403);
         if is_original() {
             continue;
