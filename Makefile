@@ -1,6 +1,6 @@
 # mod_jk_rs: build, run, test and install. `make help` lists the targets.
 #
-# Variables: CARGO, CARGO_TARGET_DIR, APXS (which httpd), PORT (make run), MODULE (another .so for make run),
+# Variables: CARGO, CARGO_TARGET_DIR, APXS (which httpd), PORT (make run, make cluster), MODULE (another .so for them),
 # DESTDIR (packaging), SETUP (make setup).
 
 CARGO  ?= cargo
@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 10
 
 export APXS CARGO CARGO_TARGET_DIR
 
-.PHONY: all build run test loom check bench bench-parts fuzz-smoke setup install uninstall clean help
+.PHONY: all build run cluster test loom check bench bench-parts fuzz-smoke setup install uninstall clean help
 
 all: build
 
@@ -34,6 +34,12 @@ run:
 	@scripts/setup.sh build run
 	$(if $(MODULE),,@$(MAKE) --no-print-directory build)
 	@PORT='$(PORT)' MODULE='$(or $(MODULE),$(SO))' scripts/run.sh
+
+## cluster: a private httpd and two Tomcats that copy their sessions, to kill one of them (PORT=n, RUN_CHECK=1)
+cluster:
+	@scripts/setup.sh build cluster
+	$(if $(MODULE),,@$(MAKE) --no-print-directory build)
+	@PORT='$(PORT)' MODULE='$(or $(MODULE),$(SO))' scripts/cluster.sh
 
 ## test: all tests; installs what they need, skips none
 test:
@@ -66,7 +72,7 @@ bench-parts:
 fuzz-smoke:
 	@scripts/fuzz-smoke.sh '$(FUZZ_SECONDS)'
 
-## setup: install the packages that are missing (Debian, Ubuntu); SETUP="build run test bench"
+## setup: install the packages that are missing (Debian, Ubuntu); SETUP="build run cluster test bench"
 setup:
 	@scripts/setup.sh $(SETUP)
 

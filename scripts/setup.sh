@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build, run, test or benchmark the module (Debian, Ubuntu; elsewhere it says what to install).
 #
-#   scripts/setup.sh [--dry-run] [build] [run] [test] [bench]        default: build run test
+#   scripts/setup.sh [--dry-run] [build] [run] [cluster] [test] [bench]        default: build run test
 #
 # It installs missing packages only, starts no service, enables no module and writes no configuration. With INSTALL_RUST=1 a
 # missing or too old Rust toolchain is installed through rustup into the caller's home; without it the command is printed.
@@ -13,7 +13,7 @@ groups=()
 for argument in "$@"; do
     case $argument in
         --dry-run) dry_run=1 ;;
-        build | run | test | bench) groups+=("$argument") ;;
+        build | run | cluster | test | bench) groups+=("$argument") ;;
         *)
             sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
             exit 2
@@ -104,7 +104,7 @@ if ! have apt-get || ! have dpkg-query; then
         have clang || ls /usr/lib*/libclang.so* /usr/lib/llvm*/lib/libclang.so* >/dev/null 2>&1 ||
             lacks "libclang (reads httpd's headers)" "Fedora/RHEL: clang-libs   Alpine: clang-dev   Arch: clang   openSUSE: clang-devel"
     fi
-    if wanted run || wanted test; then
+    if wanted run || wanted cluster || wanted test; then
         have httpd || have apache2 || have httpd2 ||
             lacks "Apache httpd 2.4" "Fedora/RHEL: httpd   Alpine: apache2   Arch: apache   openSUSE: apache2"
         have curl || lacks "curl" "package curl"
@@ -115,6 +115,12 @@ if ! have apt-get || ! have dpkg-query; then
     fi
     if wanted test; then
         have openssl || lacks "openssl" "package openssl"
+        have javac || lacks "a Java compiler (the session stores of the live tests)" "the JDK package of the Java runtime above"
+        have redis-server || lacks "redis-server" "Fedora/RHEL: redis or valkey   elsewhere: package redis"
+        have memcached || lacks "memcached" "package memcached"
+        have initdb || lacks "PostgreSQL's server, initdb in PATH or its directory in PG_BINDIR" "Fedora/RHEL: postgresql-server   elsewhere: package postgresql"
+        [ -f "${POSTGRESQL_JDBC:-/usr/share/java/postgresql.jar}" ] ||
+            lacks "PostgreSQL's JDBC driver, named in POSTGRESQL_JDBC" "Fedora/RHEL: postgresql-jdbc   elsewhere: https://jdbc.postgresql.org/"
         [ -f "$("${APXS:-apxs}" -q LIBEXECDIR 2>/dev/null)/mod_security2.so" ] ||
             lacks "mod_security2" "Fedora/RHEL: mod_security   elsewhere: https://modsecurity.org/"
     fi
@@ -150,7 +156,7 @@ if wanted build; then
     check_rust
     [ -z "$rust_missing" ] || have curl || need curl
 fi
-if wanted run || wanted test; then
+if wanted run || wanted cluster || wanted test; then
     need apache2
     have curl || need curl
     # Without Tomcat there is still the demo backend, so its packages may be missing from the distribution.
@@ -160,10 +166,20 @@ if wanted run || wanted test; then
         wish tomcat10-examples
     fi
 fi
+if wanted cluster && ! tomcat_is_there; then
+    need tomcat10 # nothing else can be shown; its clustering is in libtomcat10-java, which it brings
+    java_is_usable || need default-jre-headless
+fi
 if wanted test; then
     have openssl || need openssl
     need libapache2-mod-security2 # a web application firewall in front of relayed requests
     need libapache2-mod-jk # the original, to compare with
+    # Session stores. Each test starts servers of its own on loopback; those of the system are neither needed nor touched.
+    have javac || need default-jdk-headless # compiles two small stores against Tomcat
+    need redis-server
+    need memcached
+    need postgresql
+    need libpostgresql-jdbc-java
 fi
 if wanted bench; then
     need apache2
@@ -241,7 +257,7 @@ else
         remove_policy
         for package in "${install[@]}"; do
             case $package in
-                apache2 | tomcat10)
+                apache2 | tomcat10 | redis-server | memcached | postgresql)
                     if [ -d /run/systemd/system ]; then
                         say "setup: Debian enables the service $package for the next boot; if you do not want that:"
                         say "    sudo systemctl disable $package"

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 pub mod backend;
 pub mod certificate;
 pub mod client;
+pub mod cluster;
 pub mod digest;
 pub mod forward;
 pub mod httpd;

@@ -312,7 +312,8 @@ pub fn answers_ping(port: u16) -> bool {
         && answer == *CPONG
 }
 
-fn home() -> PathBuf {
+/// Where Tomcat is installed.
+pub fn home() -> PathBuf {
     let home =
         std::env::var_os("CATALINA_HOME").map_or_else(|| PathBuf::from("/usr/share/tomcat10"), PathBuf::from);
     assert!(
@@ -323,7 +324,8 @@ fn home() -> PathBuf {
     home
 }
 
-fn java() -> PathBuf {
+/// The Java program.
+pub fn java() -> PathBuf {
     std::env::var_os("JAVA_HOME")
         .map_or_else(|| PathBuf::from("java"), |home| PathBuf::from(home).join("bin/java"))
 }
