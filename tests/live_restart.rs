@@ -105,11 +105,13 @@ fn a_restart_changes_mounts_and_forgets_removed_ones() {
     assert_eq!(client::get(httpd.port(), "/old/x").status, 404);
     assert_eq!(client::get(httpd.port(), "/new/x").status, 200);
     // A mount that leads nowhere is no reason to end a running server; its requests are answered with 500.
-    httpd.replace_conf("JkMount /new/* w\nJkMount /lost/* nosuch");
+    httpd.replace_conf("JkMount /new/* w\nJkMount /lost/* nosuch\nJkMount /mistyped/* w2");
     httpd.graceful();
     httpd.wait_for_log("there is no worker \"nosuch\"");
+    httpd.wait_for_log("there is no worker \"w2\"; did you mean w?");
     assert_eq!(client::get(httpd.port(), "/new/x").status, 200);
     assert_eq!(client::get(httpd.port(), "/lost/x").status, 500);
+    assert_eq!(client::get(httpd.port(), "/mistyped/x").status, 500);
 }
 
 /// Clients of the load test.

@@ -231,33 +231,34 @@ fn add_worker_mounts(workers: &WorkerSet, rules: &mut Vec<RuleSpec>, found: &mut
     }
 }
 
+/// A name without a worker is an error when it is known how it can be put right. Another one may belong to a file that serves
+/// several servers, or to a sample such as Debian's: with mod_jk such a server starts, so here too.
 fn check_target(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
     let name = String::from_utf8_lossy(&rule.worker);
     if (rule.kind == rules::Kind::Exclusion && &*rule.worker == b"*") || workers.is_listed(&name) {
         return;
     }
-    let hint = if workers.get(&name).is_some() {
-        "; it is defined but not in worker.list".to_owned()
-    } else {
-        nearest(&name, workers.list.iter().map(String::as_str))
-            .map_or_else(String::new, |name| format!("; did you mean {name}?"))
-    };
     let origin = Origin::new(rule.origin.file.clone(), rule.origin.line);
-    let directive = match (rule.source, rule.kind) {
-        (rules::Source::MountFile, rules::Kind::Mount) => "rule",
-        (rules::Source::MountFile, rules::Kind::Exclusion) => "exclusion",
-        (_, rules::Kind::Mount) => "JkMount",
-        (_, rules::Kind::Exclusion) => "JkUnMount",
+    let (directive, effect) = match (rule.source, rule.kind) {
+        (rules::Source::MountFile, rules::Kind::Mount) => ("rule", LEADS_NOWHERE),
+        (rules::Source::MountFile, rules::Kind::Exclusion) => ("exclusion", EXCLUDES_NOTHING),
+        (_, rules::Kind::Mount) => ("JkMount", LEADS_NOWHERE),
+        (_, rules::Kind::Exclusion) => ("JkUnMount", EXCLUDES_NOTHING),
     };
-    found.error(
-        &origin,
-        format!(
-            "{directive} {}: there is no worker \"{}\"{hint}",
-            Escaped(&rule.pattern),
-            Escaped(&rule.worker)
-        ),
-    );
+    let text =
+        format!("{directive} {}: there is no worker \"{}\"", Escaped(&rule.pattern), Escaped(&rule.worker));
+    let known = workers.list.iter().chain(&workers.unlisted).map(String::as_str);
+    if workers.unlisted.iter().any(|unlisted| *unlisted == name) {
+        found.error(&origin, format!("{text}; it is defined but not in worker.list"));
+    } else if let Some(near) = nearest(&name, known) {
+        found.error(&origin, format!("{text}; did you mean {near}?"));
+    } else {
+        found.warning(&origin, format!("{text}; {effect}"));
+    }
 }
+
+const LEADS_NOWHERE: &str = "requests for it are answered with 500";
+const EXCLUDES_NOTHING: &str = "the exclusion has no effect";
 
 /// Shows what was found. Warnings are not repeated: the first pass of a start leaves them to the second.
 fn report(main: Server<'_>, reading: Reading, found: &Diagnostics) {
