@@ -12,6 +12,7 @@ mod support;
 use std::process::Command;
 
 use config_rows::{BAD, Bad, FINE, GOOD, Says, UNSERVED};
+use support::background::Background;
 use support::{Backend, Httpd, Mpm, client};
 
 /// httpd with that configuration, not started.
@@ -98,6 +99,18 @@ fn usable_configurations_start_and_say_what_is_odd() {
         assert_eq!(client::get(httpd.port(), "/nothing").status, 404, "{name}");
         println!("{name}: starts, ok");
     }
+}
+
+/// A start in the background has no terminal any more when the pass that counts is checked, and no log yet.
+#[test]
+fn warnings_of_a_start_in_the_background_reach_the_error_log() {
+    let httpd = prepared("JkMount /a/* nosuch", "worker.list=w1\nworker.w1.port=1\nworker.unused.port=1\n");
+    let background = Background::start(&httpd);
+    httpd.wait_for_log("resuming normal operations");
+    for said in ["there is no worker \"nosuch\"", "worker 'unused' is not used"] {
+        assert_eq!(httpd.error_log().matches(said).count(), 1, "{said}\n{}", httpd.error_log());
+    }
+    drop(background);
 }
 
 #[test]

@@ -41,6 +41,8 @@ struct Kept(parking_lot::Mutex<Option<Arc<WorkerSet>>>);
 pub struct Checked {
     workers: Arc<WorkerSet>,
     maps: Vec<(usize, Vec<RuleSpec>)>,
+    /// What a start has found and not said yet.
+    found: Diagnostics,
 }
 
 /// The check_config hook.
@@ -52,8 +54,9 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
     let workers = read_workers(startup, &mut found);
     refuse_unsupported(&workers, &mut found);
     let kept = kept(startup);
-    let workers = if found.has_errors() {
-        report(main, reading, &found);
+    let broken = found.has_errors();
+    let mut held = hold_or_report(main, reading, found);
+    let workers = if broken {
         let last = kept.and_then(|kept| kept.0.lock().clone());
         match last {
             Some(last) if reading == Reading::Restart => {
@@ -65,16 +68,18 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
                 );
                 last
             }
-            _ => return false,
+            _ => {
+                report(main, reading, &held);
+                return false;
+            }
         }
     } else {
-        report(main, reading, &found);
         Arc::new(workers)
     };
     let mut found = Diagnostics::new();
     let maps = collect_rules(startup, &workers, &mut found);
     let good = !found.has_errors();
-    report(main, reading, &found);
+    held.append(hold_or_report(main, reading, found));
     if !good && reading == Reading::Test {
         return false;
     }
@@ -84,7 +89,7 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
         *kept.0.lock() = Some(Arc::clone(&workers));
     }
     if let Some(conf) = startup.config_mut::<Jk>(main) {
-        conf.checked = Some(Checked { workers, maps });
+        conf.checked = Some(Checked { workers, maps, found: held });
     }
     true
 }
@@ -260,6 +265,16 @@ fn check_target(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
 const LEADS_NOWHERE: &str = "requests for it are answered with 500";
 const EXCLUDES_NOTHING: &str = "the exclusion has no effect";
 
+/// A server that starts in the background has left the terminal by now, and opens its error log only before post_config: what is
+/// said in between is lost. So it is held until then.
+fn hold_or_report(main: Server<'_>, reading: Reading, found: Diagnostics) -> Diagnostics {
+    if reading == Reading::Start {
+        return found;
+    }
+    report(main, reading, &found);
+    Diagnostics::new()
+}
+
 /// Shows what was found. Warnings are not repeated: the first pass of a start leaves them to the second.
 fn report(main: Server<'_>, reading: Reading, found: &Diagnostics) {
     for diagnostic in found.iter() {
@@ -287,6 +302,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
         say(main, Apache::Emergency, messages::CONFIG_ERROR.id, "the configuration was not checked");
         return false;
     };
+    report(main, reading, &checked.found);
     let mut unresolved = Vec::new();
     let generation = Arc::new(Generation::new(&checked.workers, |worker, error| {
         unresolved.push(format!("worker {worker}: {error}"));

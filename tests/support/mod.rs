@@ -19,6 +19,7 @@
 use std::time::{Duration, Instant};
 
 pub mod backend;
+pub mod background;
 pub mod certificate;
 pub mod client;
 pub mod digest;
