@@ -103,6 +103,7 @@ const ROWS: &[Row] = &[
     same("<VirtualHost *:1>\nJkWorkerProperty a=b\n</VirtualHost>"),
     same("JkEnvVar A B C"),
     same("JkEnvVar A"),
+    differs("JkEnvVar javax.servlet.include.servlet_path /WEB-INF/web.xml", "DIFF-reserved-attributes"),
     same("<Location /a>\nJkEnvVar A\n</Location>"),
     same("<Location /a>\nJkMountFile conf/mounts\n</Location>\nfile: /a=w1"),
     same("JkWorkerIndicator"),
