@@ -117,6 +117,8 @@ if ! have apt-get || ! have dpkg-query; then
         have openssl || lacks "openssl" "package openssl"
         [ -f "$("${APXS:-apxs}" -q LIBEXECDIR 2>/dev/null)/mod_security2.so" ] ||
             lacks "mod_security2" "Fedora/RHEL: mod_security   elsewhere: https://modsecurity.org/"
+        [ -f "$("${APXS:-apxs}" -q LIBEXECDIR 2>/dev/null)/mod_evasive20.so" ] ||
+            lacks "mod_evasive" "Fedora, EPEL: mod_evasive   elsewhere: https://github.com/jzdziarski/mod_evasive"
     fi
     if wanted bench; then
         have strace || lacks "strace" "package strace"
@@ -163,6 +165,9 @@ fi
 if wanted test; then
     have openssl || need openssl
     need libapache2-mod-security2 # a web application firewall in front of relayed requests
+    # It refuses clients that ask too often. Of the mail programs that Debian lets it choose from, mailutils brings no mail server.
+    installed libapache2-mod-evasive || need mailutils
+    need libapache2-mod-evasive
     need libapache2-mod-jk # the original, to compare with
 fi
 if wanted bench; then
@@ -250,6 +255,10 @@ else
                 libapache2-mod-security2)
                     say "setup: Debian's package enables mod_security2 in /etc/apache2 (no effect on make run and the tests)."
                     say "    sudo a2dismod security2    switches it off in the system's httpd"
+                    ;;
+                libapache2-mod-evasive)
+                    say "setup: Debian's package enables mod_evasive in /etc/apache2 (no effect on make run and the tests)."
+                    say "    sudo a2dismod evasive    switches it off in the system's httpd"
                     ;;
                 libapache2-mod-jk)
                     say "setup: Debian's package enables the original mod_jk in /etc/apache2 (no effect on make run and the tests)."
