@@ -13,7 +13,7 @@ use std::process::Command;
 
 use config_rows::{BAD, Bad, FINE, GOOD, Says, UNSERVED};
 use support::background::Background;
-use support::{Backend, Httpd, Mpm, client};
+use support::{Backend, Httpd, Mpm, client, under_each_mpm};
 
 /// httpd with that configuration, not started.
 fn prepared(conf: &str, workers: &str) -> Httpd {
@@ -140,26 +140,7 @@ fn no_directive_is_taken_from_htaccess() {
     httpd.wait_for_log("JkMount not allowed here");
 }
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! { old_conditions_and_log_levels_hold }
+under_each_mpm!(old_conditions_and_log_levels_hold);
 
 /// Both names of the module work in conditions, and its short name in LogLevel.
 fn old_conditions_and_log_levels_hold(mpm: Mpm) {

@@ -4,33 +4,14 @@
 
 mod support;
 
-use support::{Backend, Client, Httpd, Mpm, client};
+use support::{Backend, Client, Httpd, Mpm, client, under_each_mpm};
 
 const SOURCE: &str = "<% the source of a page %>";
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! {
-    a_handler_without_a_worker_never_serves_the_file
+under_each_mpm!(
+    a_handler_without_a_worker_never_serves_the_file,
     error_pages_from_the_backend_keep_the_status
-}
+);
 
 /// `SetHandler jakarta-servlet` without a worker is a mistake of the configuration: 500, a line in the log, and no file.
 fn a_handler_without_a_worker_never_serves_the_file(mpm: Mpm) {

@@ -6,34 +6,12 @@ mod support;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use support::{Backend, Client, Httpd, Mpm, client};
+use support::{Backend, Client, Httpd, Mpm, client, under_each_mpm};
 
 const BROKEN: &str = "worker.list=w\nworker.w.hots=127.0.0.1\nworker.w.port=none\n";
 const KEPT: &str = "the server goes on with the workers it had before this restart";
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! {
-    broken_workers_do_not_end_the_server
-    a_graceful_restart_loses_no_request
-}
+under_each_mpm!(broken_workers_do_not_end_the_server, a_graceful_restart_loses_no_request);
 
 /// A graceful restart with broken workers keeps the server and its workers; a good file then takes effect.
 fn broken_workers_do_not_end_the_server(mpm: Mpm) {
