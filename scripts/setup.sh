@@ -123,6 +123,8 @@ if ! have apt-get || ! have dpkg-query; then
             lacks "PostgreSQL's JDBC driver, named in POSTGRESQL_JDBC" "Fedora/RHEL: postgresql-jdbc   elsewhere: https://jdbc.postgresql.org/"
         [ -f "$("${APXS:-apxs}" -q LIBEXECDIR 2>/dev/null)/mod_security2.so" ] ||
             lacks "mod_security2" "Fedora/RHEL: mod_security   elsewhere: https://modsecurity.org/"
+        [ -f "$("${APXS:-apxs}" -q LIBEXECDIR 2>/dev/null)/mod_evasive20.so" ] ||
+            lacks "mod_evasive" "Fedora, EPEL: mod_evasive   elsewhere: https://github.com/jzdziarski/mod_evasive"
     fi
     if wanted bench; then
         have strace || lacks "strace" "package strace"
@@ -173,6 +175,9 @@ fi
 if wanted test; then
     have openssl || need openssl
     need libapache2-mod-security2 # a web application firewall in front of relayed requests
+    # It refuses clients that ask too often. Of the mail programs that Debian lets it choose from, mailutils brings no mail server.
+    installed libapache2-mod-evasive || need mailutils
+    need libapache2-mod-evasive
     need libapache2-mod-jk # the original, to compare with
     # Session stores. Each test starts servers of its own on loopback; those of the system are neither needed nor touched.
     have javac || need default-jdk-headless # compiles two small stores against Tomcat
@@ -266,6 +271,10 @@ else
                 libapache2-mod-security2)
                     say "setup: Debian's package enables mod_security2 in /etc/apache2 (no effect on make run and the tests)."
                     say "    sudo a2dismod security2    switches it off in the system's httpd"
+                    ;;
+                libapache2-mod-evasive)
+                    say "setup: Debian's package enables mod_evasive in /etc/apache2 (no effect on make run and the tests)."
+                    say "    sudo a2dismod evasive    switches it off in the system's httpd"
                     ;;
                 libapache2-mod-jk)
                     say "setup: Debian's package enables the original mod_jk in /etc/apache2 (no effect on make run and the tests)."

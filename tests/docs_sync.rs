@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -41,6 +42,28 @@ fn properties_in_the_readme() {
 #[test]
 fn messages() {
     block("docs/messages.md", "messages", &messages::markdown());
+}
+
+/// Every difference to mod_jk has an id of its own, a reason, and a word about the old behaviour.
+#[test]
+fn differences_are_complete() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/differences.md")).unwrap();
+    let (mut ids, mut columns) = (BTreeSet::new(), 0);
+    for line in text.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        if cells[0] == "id" {
+            columns = cells.len();
+            assert_eq!(cells[1..4], ["what", cells[2], "here"], "{line}");
+            assert!(columns == 4 || cells[4..] == ["reason", "old behaviour"], "{line}");
+        } else if !cells.iter().all(|cell| *cell == "---") {
+            let id = cells[0].strip_prefix('`').and_then(|id| id.strip_suffix('`')).unwrap_or_default();
+            assert!(id.starts_with("DIFF-") || id.starts_with("VERSION-"), "no id: {line}");
+            assert!(ids.insert(id.to_owned()), "twice: {line}");
+            assert_eq!(cells.len(), columns, "{line}");
+            assert!(cells.iter().all(|cell| !cell.is_empty() && *cell != "as above"), "{line}");
+        }
+    }
+    assert!(ids.len() > 50, "{}", ids.len());
 }
 
 /// Every message number that the code can write is documented; none is written by hand elsewhere.

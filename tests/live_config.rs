@@ -12,7 +12,8 @@ mod support;
 use std::process::Command;
 
 use config_rows::{BAD, Bad, FINE, GOOD, Says, UNSERVED};
-use support::{Backend, Httpd, Mpm, client};
+use support::background::Background;
+use support::{Backend, Httpd, Mpm, client, under_each_mpm};
 
 /// httpd with that configuration, not started.
 fn prepared(conf: &str, workers: &str) -> Httpd {
@@ -100,6 +101,18 @@ fn usable_configurations_start_and_say_what_is_odd() {
     }
 }
 
+/// A start in the background has no terminal any more when the pass that counts is checked, and no log yet.
+#[test]
+fn warnings_of_a_start_in_the_background_reach_the_error_log() {
+    let httpd = prepared("JkMount /a/* nosuch", "worker.list=w1\nworker.w1.port=1\nworker.unused.port=1\n");
+    let background = Background::start(&httpd);
+    httpd.wait_for_log("resuming normal operations");
+    for said in ["there is no worker \"nosuch\"", "worker 'unused' is not used"] {
+        assert_eq!(httpd.error_log().matches(said).count(), 1, "{said}\n{}", httpd.error_log());
+    }
+    drop(background);
+}
+
 #[test]
 fn nothing_but_the_module_is_enough() {
     let mut httpd = Httpd::builder().prepare();
@@ -127,26 +140,7 @@ fn no_directive_is_taken_from_htaccess() {
     httpd.wait_for_log("JkMount not allowed here");
 }
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! { old_conditions_and_log_levels_hold }
+under_each_mpm!(old_conditions_and_log_levels_hold);
 
 /// Both names of the module work in conditions, and its short name in LogLevel.
 fn old_conditions_and_log_levels_hold(mpm: Mpm) {

@@ -4,33 +4,14 @@
 
 mod support;
 
-use support::{Backend, Client, Httpd, Mpm, client};
+use support::{Backend, Client, Httpd, Mpm, client, under_each_mpm};
 
 const SOURCE: &str = "<% the source of a page %>";
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! {
-    a_handler_without_a_worker_never_serves_the_file
+under_each_mpm!(
+    a_handler_without_a_worker_never_serves_the_file,
     error_pages_from_the_backend_keep_the_status
-}
+);
 
 /// `SetHandler jakarta-servlet` without a worker is a mistake of the configuration: 500, a line in the log, and no file.
 fn a_handler_without_a_worker_never_serves_the_file(mpm: Mpm) {
@@ -136,6 +117,96 @@ fn a_handler_for_the_whole_server_keeps_parameters_and_rules() {
         assert_eq!(client::get(httpd.port(), path).status, status, "{path}");
     }
     assert_eq!(backend.requests().len(), before);
+    backend.assert_no_errors();
+}
+
+/// Sections of files, mod_mime and mod_rewrite give a request to the module when access has been decided, for the path with its
+/// parameters. httpd decides again for the path that the backend will see, and the backend gets the parameters all the same.
+#[test]
+fn a_handler_that_comes_late_keeps_parameters_and_rules() {
+    let backend = Backend::start();
+    let conf = "SetEnv JK_WORKER_NAME w\nJkUnMount /excluded/* w\nJkRequestLogFormat \"%w %U %s %T\"\nRewriteEngine On\n\
+        RewriteRule ^/rewritten/|/late$ - [H=jakarta-servlet]\nAddHandler jakarta-servlet .jsp\n\
+        <Directory \"@ROOT@/htdocs/d\">\nSetHandler jakarta-servlet\n</Directory>\n\
+        <FilesMatch \"^page\">\nSetHandler jakarta-servlet\n</FilesMatch>\n\
+        <Directory \"@ROOT@/htdocs\">\nRequire expr %{REQUEST_URI} !~ m#^/secret/#\n</Directory>\n\
+        <Location /locked>\nRequire all denied\n</Location>\n\
+        <Location /rewritten/private>\nAuthType Basic\nAuthName x\nAuthBasicProvider file\nAuthUserFile conf/users\n\
+        Require valid-user\n</Location>";
+    let builder = || {
+        Httpd::builder()
+            .modules(&["auth_basic", "authn_core", "authn_file", "authz_user", "include"])
+            .workers(backend.worker("w"))
+            .file("conf/users", "guest:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n")
+            .file("htdocs/d/keep", "")
+            .conf(conf)
+    };
+    let httpd = builder()
+        .file("htdocs/part.shtml", "[<!--#include virtual=\"/d/x;p\" -->]")
+        .conf(
+            "AddOutputFilter INCLUDES .shtml\n<Directory \"@ROOT@/htdocs\">\nOptions +Includes\n</Directory>",
+        )
+        .start();
+    let mut client = Client::connect(httpd.port());
+    for (n, path) in [
+        "/d/x",
+        "/d/x;jsessionid=1.a",
+        "/rewritten/a;b=c/x;d",
+        "/y.jsp/a;p",
+        "/page;jsessionid=2",
+        "/;p/late",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = client.request("GET", &format!("{path}?a=b%20c"), &[], b"");
+        assert_eq!((answer.status, answer.fact("uri").as_deref()), (200, Some(path)), "{}", answer.text());
+        assert_eq!(answer.fact("query").as_deref(), Some("a=b%20c"), "{path}");
+        assert_eq!(backend.requests().len(), n + 1, "{path}: once");
+        let line = format!(" w {path} 200 0.");
+        support::wait_until(&line, || httpd.jk_log().matches(&line).count() == 1);
+    }
+    let body = support::pattern(30_000);
+    for method in ["POST", "PUT"] {
+        let answer = client.request(method, "/d/a;p/upload", &[], &body);
+        assert_eq!(answer.fact("sha256"), Some(support::digest::sha256_hex(&body)), "{method}");
+    }
+    client.send("POST /d/a;p/upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send_chunk(&body);
+    client.send("0\r\n\r\n");
+    assert_eq!(client.read_response().fact("sha256"), Some(support::digest::sha256_hex(&body)));
+    let answer = client.request("HEAD", "/d/x;p", &[], b"");
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    let login = [("Authorization", "Basic Z3Vlc3Q6cGFzcw==")];
+    let answer = client.request("GET", "/rewritten/private;p/x", &login, b"");
+    assert_eq!((answer.status, answer.fact("uri").as_deref()), (200, Some("/rewritten/private;p/x")));
+    assert_eq!(backend.last_request().remote_user.as_deref(), Some("guest"));
+
+    let before = backend.requests().len();
+    for (path, status) in [
+        ("/locked;p/late", 403),
+        ("/;p/locked/late", 403),
+        ("/secret;p/late", 403),
+        ("/;p/secret/late", 403),
+        ("/excluded;p/late", 404),
+        ("/rewritten/private;p/x", 401),
+        ("/rewritten/..;/locked/page", 400),
+        ("/rewritten/.;p/x", 400),
+        ("/rewritten/a;%5cb", 400),
+    ] {
+        assert_eq!(client::get(httpd.port(), path).status, status, "{path}");
+    }
+    // A part of a page is not processed anew.
+    let page = client::get(httpd.port(), "/part.shtml").text();
+    assert!(page.starts_with("[[an error occurred"), "{page}");
+    assert_eq!(backend.requests().len(), before);
+    drop(httpd);
+
+    // mod_cache would keep the response for the path without parameters.
+    let httpd = builder().modules(&["cache"]).start();
+    assert_eq!(client::get(httpd.port(), "/d/x").status, 200);
+    assert_eq!(client::get(httpd.port(), "/d/x;p").status, 400);
+    httpd.assert_no_errors(&[]);
     backend.assert_no_errors();
 }
 

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Backend, Httpd, Mpm, client};
+use support::{Backend, Httpd, Mpm, client, under_each_mpm};
 
 /// A line of the log taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,26 +70,7 @@ fn the_judge_of_lines_knows_good_from_bad() {
     }
 }
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! { lines_have_the_documented_form }
+under_each_mpm!(lines_have_the_documented_form);
 
 /// Every line of a file has the form, with the process that served the request and with the id other modules gave it.
 fn lines_have_the_documented_form(mpm: Mpm) {

@@ -6,34 +6,12 @@ mod support;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use support::{Backend, Client, Httpd, Mpm, client};
+use support::{Backend, Client, Httpd, Mpm, client, under_each_mpm};
 
 const BROKEN: &str = "worker.list=w\nworker.w.hots=127.0.0.1\nworker.w.port=none\n";
 const KEPT: &str = "the server goes on with the workers it had before this restart";
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! {
-    broken_workers_do_not_end_the_server
-    a_graceful_restart_loses_no_request
-}
+under_each_mpm!(broken_workers_do_not_end_the_server, a_graceful_restart_loses_no_request);
 
 /// A graceful restart with broken workers keeps the server and its workers; a good file then takes effect.
 fn broken_workers_do_not_end_the_server(mpm: Mpm) {
@@ -105,11 +83,13 @@ fn a_restart_changes_mounts_and_forgets_removed_ones() {
     assert_eq!(client::get(httpd.port(), "/old/x").status, 404);
     assert_eq!(client::get(httpd.port(), "/new/x").status, 200);
     // A mount that leads nowhere is no reason to end a running server; its requests are answered with 500.
-    httpd.replace_conf("JkMount /new/* w\nJkMount /lost/* nosuch");
+    httpd.replace_conf("JkMount /new/* w\nJkMount /lost/* nosuch\nJkMount /mistyped/* w2");
     httpd.graceful();
     httpd.wait_for_log("there is no worker \"nosuch\"");
+    httpd.wait_for_log("there is no worker \"w2\"; did you mean w?");
     assert_eq!(client::get(httpd.port(), "/new/x").status, 200);
     assert_eq!(client::get(httpd.port(), "/lost/x").status, 500);
+    assert_eq!(client::get(httpd.port(), "/mistyped/x").status, 500);
 }
 
 /// Clients of the load test.

@@ -16,7 +16,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use support::httpd::{module_under_test, original_mod_jk};
-use support::{Backend, Client, ForwardRequest, Httpd};
+use support::{Backend, Client, ForwardRequest, Httpd, client};
 
 const BACKENDS: [&str; 3] = ["one", "two", "three"];
 
@@ -176,26 +176,36 @@ fn every_site_is_tested() {
     assert_eq!(found, SITES);
 }
 
-/// Debian mounts two workers that its own worker file lacks. The original starts and finds out when they are asked for.
+/// Debian mounts two workers that its own worker file lacks: no reason not to start, and each is named. Requests for them are
+/// answered with 500 by both modules.
 #[test]
 fn what_the_stock_configuration_of_debian_lacks_is_named() {
-    let text = read(project("tests/sites/debian/site.workers")).replace("@one@", "8009");
-    let (stock, _) = text.split_once("# --- added ---").expect("the marked place");
-    for (module, wanted) in [(original_mod_jk(), true), (module_under_test(), false)] {
-        let httpd = Httpd::builder()
-            .module(module)
-            .file("conf/site.workers", stock)
+    for module in [original_mod_jk(), module_under_test()] {
+        let ours = module == module_under_test();
+        let mut httpd = Httpd::builder()
+            .module(&module)
+            .file(
+                "conf/site.workers",
+                read(project("tests/sites/debian/site.workers")).replace("@one@", "8009"),
+            )
             .conf(read(project("tests/sites/debian/site.conf")))
+            .conf("<VirtualHost *:@PORT@>\nServerName copy\nJkMountCopy On\n</VirtualHost>")
             .prepare();
         let (good, output) = httpd.configtest();
-        assert_eq!(good, wanted, "{output}");
-        if !good {
-            for name in ["jk-status", "jk-manager"] {
-                let line = format!("JkMount /{name}: there is no worker \"{name}\"");
-                assert!(output.contains(&line), "{output}");
+        assert!(good, "{output}");
+        httpd.launch().unwrap();
+        for name in ["jk-status", "jk-manager"] {
+            let answer = client::get(httpd.port(), &format!("/{name}"));
+            assert_eq!(answer.status, 500, "{}: {name}", module.display());
+            if ours {
+                let text = format!(": JkMount /{name}: there is no worker \"{name}\"; requests");
+                for log in [&output, &httpd.error_log()] {
+                    let named = log.lines().any(|line| line.contains("JK0002: ") && line.contains(&text));
+                    assert!(named, "{log}");
+                }
             }
-            assert_eq!(output.matches("JK0001").count(), 2, "{output}");
         }
+        assert!(!output.contains("JK0001") && !httpd.error_log().contains("JK0001"), "{output}");
     }
 }
 
@@ -220,9 +230,9 @@ fn the_sample_configuration_of_the_project_serves() {
     assert!(!output.contains("warn"), "{output}");
     let mut httpd = httpd;
     httpd.launch().unwrap();
-    let answer = support::client::get(httpd.port(), "/app/x");
+    let answer = client::get(httpd.port(), "/app/x");
     assert_eq!((answer.status, answer.fact("uri").as_deref()), (200, Some("/app/x")));
-    assert_eq!(support::client::get(httpd.port(), "/app/static/x.txt").text(), "a file");
+    assert_eq!(client::get(httpd.port(), "/app/static/x.txt").text(), "a file");
     httpd.assert_no_errors(&[]);
 }
 

@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{Backend, ForwardRequest, Httpd, Mpm, client};
+use support::{Backend, ForwardRequest, Httpd, Mpm, client, under_each_mpm};
 
 /// Everything of a request that does not come from a header.
 fn fields(request: &ForwardRequest) -> ForwardRequest {
@@ -108,26 +108,7 @@ fn a_user_comes_from_the_authentication_of_httpd_only() {
     assert_eq!(seen.header("authorization"), Some(basic.1));
 }
 
-macro_rules! under_each_mpm {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn event() {
-                super::$test(super::Mpm::Event);
-            }
-            #[test]
-            fn worker() {
-                super::$test(super::Mpm::Worker);
-            }
-            #[test]
-            fn prefork() {
-                super::$test(super::Mpm::Prefork);
-            }
-        })*
-    };
-}
-
-under_each_mpm! { no_log_and_no_page_shows_a_secret }
+under_each_mpm!(no_log_and_no_page_shows_a_secret);
 
 /// What must show up nowhere: the worker's secret, credentials and cookies of clients and of the backend, and bodies.
 const CANARIES: [&str; 5] =

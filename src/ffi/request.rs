@@ -161,6 +161,13 @@ impl<'r> Request<'r> {
         unsafe { sys::jk_is_index_probe(self.raw()) != 0 }
     }
 
+    /// Has httpd process `path` in place of this request, with every check of access, up to the end of the response. `false`:
+    /// nothing was done, because it cannot be done safely here.
+    pub fn process_anew(self, path: &CStr) -> bool {
+        // SAFETY: live request; the path is copied.
+        unsafe { sys::jk_process_anew(self.raw(), path.as_ptr()) != 0 }
+    }
+
     /// Gives a mapped request the file name modules expect.
     pub fn name_file(self) {
         // SAFETY: live request with a path.

@@ -248,6 +248,29 @@ void jk_last_modified(request_rec *r, const char *value)
     }
 }
 
+/* Has httpd process `path` (decoded) in place of the request: access checks, handler and all. 0: it must not.
+ *
+ * Not for a sub-request, whose maker waits for its own, and not a second time. Not beside quick handlers either (mod_cache, mod_lua):
+ * they go by the path, and would take the response for that of every spelling of it. */
+int jk_process_anew(request_rec *r, const char *path)
+{
+    const apr_array_header_t *quick = ap_hook_get_quick_handler();
+    const char *uri;
+
+    if (r->main || r->prev || (quick && quick->nelts > 0)) {
+        return 0;
+    }
+    /* A redirected request is not checked again when its sections are those that the earlier one passed; httpd knows that by the
+     * address of their configuration. A copy at another address has the same content. */
+    r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, ap_create_request_config(r->pool));
+    uri = ap_os_escape_path(r->pool, path, 1);
+    if (r->args) {
+        uri = apr_pstrcat(r->pool, uri, "?", r->args, NULL);
+    }
+    ap_internal_redirect(uri, r);
+    return 1;
+}
+
 /* What SetHandler says for the sections that match so far. httpd keeps every argument of SetHandler as an expression. */
 const char *jk_section_handler(request_rec *r)
 {

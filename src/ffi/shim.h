@@ -48,6 +48,7 @@ void jk_log_request(const request_rec *r, int module_index, int level, const cha
 void jk_log_pool(apr_pool_t *p, int module_index, int level, const char *text, apr_size_t len);
 
 const char *jk_section_handler(request_rec *r);
+int jk_process_anew(request_rec *r, const char *path);
 const char *jk_remote_host(request_rec *r);
 int jk_is_index_probe(const request_rec *r);
 void jk_name_file(request_rec *r);

@@ -44,6 +44,8 @@ struct Kept(parking_lot::Mutex<Option<Arc<WorkerSet>>>);
 pub struct Checked {
     workers: Arc<WorkerSet>,
     maps: Vec<(usize, Vec<RuleSpec>)>,
+    /// What a start has found and not said yet.
+    found: Diagnostics,
 }
 
 /// The check_config hook.
@@ -55,8 +57,9 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
     let workers = read_workers(startup, &mut found);
     refuse_unsupported(&workers, &mut found);
     let kept = kept(startup);
-    let workers = if found.has_errors() {
-        report(main, reading, &found);
+    let broken = found.has_errors();
+    let mut held = hold_or_report(main, reading, found);
+    let workers = if broken {
         let last = kept.and_then(|kept| kept.0.lock().clone());
         match last {
             Some(last) if reading == Reading::Restart => {
@@ -68,16 +71,18 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
                 );
                 last
             }
-            _ => return false,
+            _ => {
+                report(main, reading, &held);
+                return false;
+            }
         }
     } else {
-        report(main, reading, &found);
         Arc::new(workers)
     };
     let mut found = Diagnostics::new();
     let maps = collect_rules(startup, &workers, &mut found);
     let good = !found.has_errors();
-    report(main, reading, &found);
+    held.append(hold_or_report(main, reading, found));
     if !good && reading == Reading::Test {
         return false;
     }
@@ -87,7 +92,7 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
         *kept.0.lock() = Some(Arc::clone(&workers));
     }
     if let Some(conf) = startup.config_mut::<Jk>(main) {
-        conf.checked = Some(Checked { workers, maps });
+        conf.checked = Some(Checked { workers, maps, found: held });
     }
     true
 }
@@ -267,32 +272,43 @@ fn check_extensions(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostic
     }
 }
 
+/// A name without a worker is an error when it is known how it can be put right. Another one may belong to a file that serves
+/// several servers, or to a sample such as Debian's: with mod_jk such a server starts, so here too.
 fn check_target(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
     let name = String::from_utf8_lossy(&rule.worker);
     if (rule.kind == rules::Kind::Exclusion && &*rule.worker == b"*") || workers.is_listed(&name) {
         return;
     }
-    let hint = if workers.get(&name).is_some() {
-        "; it is defined but not in worker.list".to_owned()
-    } else {
-        nearest(&name, workers.list.iter().map(String::as_str))
-            .map_or_else(String::new, |name| format!("; did you mean {name}?"))
-    };
     let origin = Origin::new(rule.origin.file.clone(), rule.origin.line);
-    let directive = match (rule.source, rule.kind) {
-        (rules::Source::MountFile, rules::Kind::Mount) => "rule",
-        (rules::Source::MountFile, rules::Kind::Exclusion) => "exclusion",
-        (_, rules::Kind::Mount) => "JkMount",
-        (_, rules::Kind::Exclusion) => "JkUnMount",
+    let (directive, effect) = match (rule.source, rule.kind) {
+        (rules::Source::MountFile, rules::Kind::Mount) => ("rule", LEADS_NOWHERE),
+        (rules::Source::MountFile, rules::Kind::Exclusion) => ("exclusion", EXCLUDES_NOTHING),
+        (_, rules::Kind::Mount) => ("JkMount", LEADS_NOWHERE),
+        (_, rules::Kind::Exclusion) => ("JkUnMount", EXCLUDES_NOTHING),
     };
-    found.error(
-        &origin,
-        format!(
-            "{directive} {}: there is no worker \"{}\"{hint}",
-            Escaped(&rule.pattern),
-            Escaped(&rule.worker)
-        ),
-    );
+    let text =
+        format!("{directive} {}: there is no worker \"{}\"", Escaped(&rule.pattern), Escaped(&rule.worker));
+    let known = workers.list.iter().chain(&workers.unlisted).map(String::as_str);
+    if workers.unlisted.iter().any(|unlisted| *unlisted == name) {
+        found.error(&origin, format!("{text}; it is defined but not in worker.list"));
+    } else if let Some(near) = nearest(&name, known) {
+        found.error(&origin, format!("{text}; did you mean {near}?"));
+    } else {
+        found.warning(&origin, format!("{text}; {effect}"));
+    }
+}
+
+const LEADS_NOWHERE: &str = "requests for it are answered with 500";
+const EXCLUDES_NOTHING: &str = "the exclusion has no effect";
+
+/// A server that starts in the background has left the terminal by now, and opens its error log only before post_config: what is
+/// said in between is lost. So it is held until then.
+fn hold_or_report(main: Server<'_>, reading: Reading, found: Diagnostics) -> Diagnostics {
+    if reading == Reading::Start {
+        return found;
+    }
+    report(main, reading, &found);
+    Diagnostics::new()
 }
 
 /// Shows what was found. Warnings are not repeated: the first pass of a start leaves them to the second.
@@ -322,6 +338,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
         say(main, Apache::Emergency, messages::CONFIG_ERROR.id, "the configuration was not checked");
         return false;
     };
+    report(main, reading, &checked.found);
     let mut unresolved = Vec::new();
     let shm_file = main.config::<Jk>().and_then(|conf| conf.raw.shm_file.as_ref());
     let shm_path = shm_file.and_then(|file| startup.server_path(&file.value)).map(os_path);

@@ -50,6 +50,9 @@ pub enum Target {
     },
     /// `SetHandler` of its section gives it to the module; the worker is named by the environment.
     Handler,
+    /// It was given to the module after access rules had been evaluated for a path that is not in normal form. httpd processes
+    /// the normal form anew, in a request that has this one as its previous.
+    Late,
 }
 
 thread_local! {
@@ -280,26 +283,64 @@ fn by_section(request: Request<'_>, live: &Live) -> Verdict {
 /// The path to forward for a request whose path is not the one that was mapped, or that was never mapped.
 ///
 /// # Errors
-/// 400: it cannot be forwarded safely, or it is not in normal form after access rules were evaluated.
+/// 400: it cannot be forwarded safely. Or what became of the request when it was processed anew, because it was not in normal
+/// form after access rules had been evaluated.
 pub fn forwarded_path<'r>(request: Request<'r>, live: &Live, mapped: bool) -> Result<&'r [u8], Verdict> {
     let Some(uri) = request.uri().filter(|uri| !matches!(*uri, b"" | b"*")) else {
         return Err(Verdict::Status(400));
     };
-    with_scratch(|scratch| match unmapped(uri, request.unparsed_uri(), &options(request, live), scratch) {
-        Ok((Text::Made(_), _)) if !mapped => {
-            live.log.request(
-                request,
-                Level::Info,
-                messages::BAD_PATH,
-                format_args!(
-                    "{} is not in normal form and was given to jakarta-servlet after access rules were evaluated; answered with 400",
-                    Escaped(uri)
-                ),
-            );
-            Err(Verdict::Status(400))
+    if let Some(forwarded) = forwarded_before(request, live, uri) {
+        return Ok(forwarded);
+    }
+    let found = with_scratch(|scratch| {
+        match unmapped(uri, request.unparsed_uri(), &options(request, live), scratch) {
+            Ok((Text::Made(normal), _)) if !mapped => Ok(Err(request.pool().copy(normal))),
+            Ok((_, forwarded)) => Ok(Ok(keep(request, uri, forwarded))),
+            Err(reason) => Err(refuse(request, live, uri, &reason)),
         }
-        Ok((_, forwarded)) => Ok(keep(request, uri, forwarded)),
-        Err(reason) => Err(refuse(request, live, uri, &reason)),
+    });
+    match found? {
+        Ok(forwarded) => Ok(forwarded),
+        Err(normal) => Err(process_anew(request, live, uri, normal)),
+    }
+}
+
+/// A backend would read this path as `normal`, for which no access rule has been evaluated.
+fn process_anew<'r>(request: Request<'r>, live: &Live, uri: &[u8], normal: &'r CStr) -> Verdict {
+    request.set_slot::<Jk>(Slot {
+        target: Target::Late,
+        mapping: None,
+        forwarded: None,
+        uri: request.uri_address(),
+    });
+    if request.process_anew(normal) {
+        return Verdict::Ok;
+    }
+    live.log.request(
+        request,
+        Level::Info,
+        messages::BAD_PATH,
+        format_args!(
+            "{} is not in normal form and was given to jakarta-servlet after access rules were evaluated; answered with 400",
+            Escaped(uri)
+        ),
+    );
+    Verdict::Status(400)
+}
+
+/// For a request that processes another one anew: that one's path in its own spelling, which the backend reads as `uri`.
+fn forwarded_before<'r>(request: Request<'r>, live: &Live, uri: &[u8]) -> Option<&'r [u8]> {
+    let late = request.previous()?;
+    if !late.slot::<Jk>().is_some_and(|slot| slot.target == Target::Late) {
+        return None;
+    }
+    let given = late.uri()?;
+    with_scratch(|scratch| {
+        match unmapped(given, late.unparsed_uri(), &options(late, live), scratch) {
+            // mod_rewrite may have made another path of it this time.
+            Ok((Text::Made(normal), forwarded)) if normal == uri => Some(keep(request, given, forwarded)),
+            _ => None,
+        }
     })
 }
 

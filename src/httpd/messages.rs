@@ -50,7 +50,7 @@ messages! {
     BAD_PATH = "JK0101", "The path of a request is refused with 400 before it is mapped or forwarded.",
         "Usually an attack or a broken client; the message says what is wrong with the path.";
     NO_WORKER = "JK0102", "A request was mapped to a worker that does not exist and is answered with 500.",
-        "Correct the worker name in JkMount or JK_WORKER_NAME, or add it to worker.list.";
+        "Correct the worker name in JkMount or JK_WORKER_NAME, add it to worker.list, or remove the mount; JK0002 names its line at the start.";
     NO_TARGET = "JK0103",
         "The handler jakarta-servlet was set for a request that no mount and no JK_WORKER_NAME gives a worker; answered with 500, never with the file.",
         "Set JK_WORKER_NAME where the handler is set, or add a JkMount.";

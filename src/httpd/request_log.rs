@@ -1,7 +1,8 @@
 //! `JkRequestLogFormat`: one line for each request that reached a worker, or should have.
 
 use super::joblog::Level;
-use super::map_hook::live;
+use super::map_hook::{Target, live};
+use super::module::Jk;
 use crate::engine::config::request_log::{Part, Token};
 use crate::ffi::request::Request;
 use crate::ffi::server::Server;
@@ -25,12 +26,15 @@ pub fn log(request: Request<'_>) {
 
 fn push(request: Request<'_>, token: Token, line: &mut Vec<u8>) {
     let last = request.last();
+    // What was processed anew has its notes at the request that did it.
+    let late = request.slot::<Jk>().is_some_and(|slot| slot.target == Target::Late);
+    let noted = |name| if late { last.noted(name) } else { request.noted(name) };
     let server: Server<'_> = request.server();
     let number = |line: &mut Vec<u8>, value: i64| line.extend_from_slice(value.to_string().as_bytes());
     let text = match token {
-        Token::Worker => request.noted(c"JK_WORKER_NAME"),
-        Token::Route => request.noted(c"JK_WORKER_ROUTE"),
-        Token::Duration => request.noted(c"JK_REQUEST_DURATION"),
+        Token::Worker => noted(c"JK_WORKER_NAME"),
+        Token::Route => noted(c"JK_WORKER_ROUTE"),
+        Token::Duration => noted(c"JK_REQUEST_DURATION"),
         Token::RequestLine => Some(request.logged_line()),
         Token::Path => request.uri(),
         Token::Query => {

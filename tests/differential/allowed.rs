@@ -90,10 +90,6 @@ pub const ALLOWED: &[Allowed] = &[
             && difference.field == "log.path"
             && pair.path().contains(&b';')
     }),
-    entry("late-handler", "DIFF-late-handler", |pair, _| {
-        let late = ["[H=", "<FilesMatch", "AddHandler"].iter().any(|text| pair.conf().contains(text));
-        late && pair.refused() && pair.path().contains(&b';')
-    }),
     entry("blanks-around-semicolon", "DIFF-blanks", |pair, _| {
         pair.conf().contains("w1 ;")
             && pair.theirs("client.status") == "500"

@@ -21,8 +21,6 @@ mod case;
 mod cases;
 mod configtest;
 mod facts;
-#[path = "../support/forward_decode.rs"]
-mod forward_decode;
 mod generate;
 #[path = "../support/httpd_view.rs"]
 mod httpd_view;

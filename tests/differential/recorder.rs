@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::forward_decode::{Forward, decode};
+use crate::support::forward_decode::{Forward, decode};
 use crate::support::script::packet;
 use crate::support::{ForwardRequest, PATIENCE};
 

@@ -94,9 +94,11 @@ fn the_file_is_read_again_when_it_changes() {
 fn mistakes_in_mount_files_are_named() {
     covers!("JkMountFile", "JkMountFileReload");
     let backend = Backend::start();
-    let httpd = Httpd::builder().workers(backend.worker("w")).prepare();
-    httpd.write("conf/good", "/a/*=w\nvariable=w\n");
-    httpd.write("conf/bad", "/a/*=w\n!=w\n/b/*=nosuch\n");
+    let httpd = Httpd::builder().workers(backend.worker("work")).prepare();
+    httpd.write("conf/good", "/a/*=work\nvariable=work\n");
+    httpd.write("conf/bad", "/a/*=work\n!=work\n");
+    httpd.write("conf/near", "/a/*=work\n\n/b/*=wrok\n");
+    httpd.write("conf/far", "/a/*=work\n/b/*=nothing\n!/a/b/*=nothing\n");
     judge(
         &httpd,
         &[
@@ -104,7 +106,19 @@ fn mistakes_in_mount_files_are_named() {
             ("JkMountFile", "JkMountFile takes 1 argument(s)"),
             ("JkMountFile conf/none", "JkMountFile"),
             ("JkMountFile conf", "JkMountFile"),
-            ("JkMountFile conf/bad", "conf/bad:3: rule /b/*: there is no worker \"nosuch\""),
+            ("JkMountFile conf/bad", "conf/bad:2: "),
+            (
+                "JkMountFile conf/near",
+                "conf/near:3: rule /b/*: there is no worker \"wrok\"; did you mean work?",
+            ),
+            (
+                "JkMountFile conf/far",
+                "warning: conf/far:2: rule /b/*: there is no worker \"nothing\"; requests for it are answered",
+            ),
+            (
+                "JkMountFile conf/far",
+                "warning: conf/far:3: exclusion /a/b/*: there is no worker \"nothing\"; the exclusion has no",
+            ),
             ("JkMountFileReload abc", "JkMountFileReload is a number of seconds, not \"abc\""),
             ("JkMountFileReload -5", "JkMountFileReload is a number of seconds"),
             ("<Location /x>\nJkMountFile conf/good\n</Location>", "not allowed"),

@@ -39,7 +39,13 @@ fn workers_come_from_the_file_and_from_lines_of_the_configuration() {
 fn without_workers_there_is_one_called_ajp13() {
     covers!("JkWorkersFile", "JkWorkerProperty");
     let httpd = Httpd::builder().prepare();
-    judge(&httpd, &[("JkMount /x ajp13", ""), ("JkMount /x other", "there is no worker \"other\"")]);
+    judge(
+        &httpd,
+        &[
+            ("JkMount /x ajp13", ""),
+            ("JkMount /x ajp31", "there is no worker \"ajp31\"; did you mean ajp13?"),
+        ],
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Modules that refuse or watch: mod_reqtimeout, mod_security2, mod_status.
+//! Modules that refuse or watch: mod_reqtimeout, mod_evasive, mod_security2, mod_status.
 
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,35 @@ fn a_body_that_comes_too_slowly_is_given_up() {
     let answer = client::request(httpd.port(), "POST", "/app/upload", &[], &body);
     assert_eq!(answer.fact("sha256"), Some(sha256_hex(&body)));
     assert!(httpd.access_log().contains("\" 408 "));
+}
+
+/// mod_evasive counts what each client asks for, page by page and altogether, and refuses what is too much. It looks where access
+/// is decided, so it must see mapped requests, each once, and pages by the path without what is only spelling.
+#[test]
+fn a_client_that_asks_too_often_is_refused() {
+    let backend = Backend::start();
+    // It counts in each child, and there is one here. The first request for a page does not count.
+    let conf = "DOSPageInterval 600\nDOSSiteInterval 600\nDOSBlockingPeriod 600\nDOSHTTPResponseCode 429\n\
+                DOSLogDir @ROOT@/scratch\n";
+    let statuses = |limits: &str, paths: &[&str]| -> Vec<u16> {
+        let httpd = super::front_with_scratch(&backend, &["evasive20"], &format!("{conf}{limits}"));
+        let found = paths.iter().map(|path| client::get(httpd.port(), path).status).collect();
+        assert!(httpd.root().join("scratch/dos-127.0.0.1").is_file());
+        found
+    };
+    // One page too often, by whatever name; after the second time nothing at all, of the backend or from disk.
+    let same =
+        ["/app/x", "/app/x?a=1", "/app/./x", "/app/x;p=1", "/app/%78", "/app/x", "/app/y", "/file.txt"];
+    let answered = statuses("DOSPageCount 3\nDOSSiteCount 1000", &same);
+    assert_eq!(answered, [200, 200, 200, 200, 429, 429, 429, 429]);
+    assert_eq!(backend.requests().len(), 4);
+    // Many pages, each once: the count of the site, with what httpd serves itself.
+    let many: Vec<String> = (0..11).map(|n| format!("/app/page-{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).chain(["/file.txt", "/app/a", "/app/b"]).collect();
+    let answered = statuses("DOSPageCount 1000\nDOSSiteCount 11", &many);
+    assert_eq!(answered, [[200; 12].as_slice(), &[429, 429]].concat());
+    assert_eq!(backend.requests().len(), 4 + 11);
+    backend.assert_no_errors();
 }
 
 /// Rules of a site that looks at requests and responses.

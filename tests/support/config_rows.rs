@@ -202,13 +202,28 @@ pub(crate) const BAD: &[Bad] = &[
         "mount for a worker that is not in the list",
         "JkMount /a/* unlisted",
         FINE,
-        &[Conf("JkMount", "JkMount /a/*: there is no worker \"unlisted\"")],
+        &[Conf(
+            "JkMount",
+            "JkMount /a/*: there is no worker \"unlisted\"; it is defined but not in worker.list",
+        )],
     ),
     bad(
         "mount for an unknown worker in a virtual host",
-        in_vhost!("JkMount /v/* nosuch"),
+        in_vhost!("JkMount /v/* sekond"),
         FINE,
-        &[Conf("JkMount", "JkMount /v/*: there is no worker \"nosuch\"")],
+        &[Conf("JkMount", "JkMount /v/*: there is no worker \"sekond\"; did you mean second?")],
+    ),
+    bad(
+        "mount for what resembles a worker that is not in the list",
+        "JkMount /a/* unlistde",
+        FINE,
+        &[Conf("JkMount", "JkMount /a/*: there is no worker \"unlistde\"; did you mean unlisted?")],
+    ),
+    bad(
+        "mount for a template",
+        "JkMount /a/* base",
+        "worker.list=w1\nworker.w1.reference=worker.base\nworker.base.port=8010\n",
+        &[Conf("JkMount", "JkMount /a/*: there is no worker \"base\"; it is defined but not in worker.list")],
     ),
     bad(
         "exclusion for an unknown worker",
@@ -339,12 +354,14 @@ pub(crate) const BAD: &[Bad] = &[
     ),
     bad(
         "mounts of several servers are all reported at once",
-        "JkMount /a/* nosuch\n<VirtualHost 127.0.0.1:@PORT@>\nJkMount /b/* neither\n</VirtualHost>\nJkUnMount /c/* nobody",
+        "JkMount /a/* w2\n<VirtualHost 127.0.0.1:@PORT@>\nJkMount /b/* unlisted\n</VirtualHost>\n\
+         JkUnMount /c/* secodn\nJkMount /d/* nothing-like-it",
         FINE,
         &[
-            Conf("JkMount /a/*", "JkMount /a/*: there is no worker \"nosuch\""),
-            Conf("JkMount /b/*", "JkMount /b/*: there is no worker \"neither\""),
-            Conf("JkUnMount /c/*", "JkUnMount /c/*: there is no worker \"nobody\""),
+            Conf("JkMount /a/*", "JkMount /a/*: there is no worker \"w2\""),
+            Conf("JkMount /b/*", "JkMount /b/*: there is no worker \"unlisted\""),
+            Conf("JkUnMount /c/*", "JkUnMount /c/*: there is no worker \"secodn\""),
+            Conf("JkMount /d/*", "JkMount /d/*: there is no worker \"nothing-like-it\"; requests for it"),
         ],
     ),
 ];
@@ -362,6 +379,18 @@ pub(crate) const GOOD: &[(&str, &str, &str, &str)] = &[
         "<LocationMatch \"/a\">\nJkMount w1\n</LocationMatch>",
         FINE,
         "is taken as a wildcard pattern",
+    ),
+    (
+        "mount for a worker that nothing resembles",
+        "JkMount /a/* nosuch",
+        FINE,
+        "JkMount /a/*: there is no worker \"nosuch\"; requests for it are answered with 500",
+    ),
+    (
+        "exclusion for a worker that nothing resembles",
+        in_vhost!("JkUnMount /a/* nosuch"),
+        FINE,
+        "JkUnMount /a/*: there is no worker \"nosuch\"; the exclusion has no effect",
     ),
     ("mount in a location", "<Location /a>\nJkMount w1\n</Location>", FINE, "covers only the URL /a itself"),
     ("copy of mounts in the main server", "JkMountCopy On", FINE, ""),

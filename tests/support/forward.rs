@@ -1,57 +1,12 @@
-//! A strict reader of Forward Request packets: the judge of what the module sends.
+//! A strict view of Forward Request packets: the judge of what the module sends.
 //!
 //! Whatever AJP allows a backend to tolerate but a careful connector does not send is an error here: a header of the code
 //! table sent as text, a method with a code sent as text, two Content-Length, neither Content-Length nor Transfer-Encoding,
-//! an attribute twice, control characters, octets behind the end mark. Source: AJPv13 document, "Request Packet Structure".
+//! an attribute twice, control characters, null where a value is needed. The packet itself is read by [`super::forward_decode`].
 
-/// Method names by code, from code 1 on.
-pub const METHODS: [&str; 27] = [
-    "OPTIONS",
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "DELETE",
-    "TRACE",
-    "PROPFIND",
-    "PROPPATCH",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "LOCK",
-    "UNLOCK",
-    "ACL",
-    "REPORT",
-    "VERSION-CONTROL",
-    "CHECKIN",
-    "CHECKOUT",
-    "UNCHECKOUT",
-    "SEARCH",
-    "MKWORKSPACE",
-    "UPDATE",
-    "LABEL",
-    "MERGE",
-    "BASELINE-CONTROL",
-    "MKACTIVITY",
-];
+use super::forward_decode::{Forward, HEADERS, decode_payload};
 
-/// Request header names by code, from A001 on.
-pub const HEADERS: [&str; 14] = [
-    "accept",
-    "accept-charset",
-    "accept-encoding",
-    "accept-language",
-    "authorization",
-    "connection",
-    "content-type",
-    "content-length",
-    "cookie",
-    "cookie2",
-    "host",
-    "pragma",
-    "referer",
-    "user-agent",
-];
+pub use super::forward_decode::METHODS;
 
 /// A decoded Forward Request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -128,79 +83,67 @@ impl ForwardRequest {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn decode(payload: &[u8]) -> Result<Self, String> {
-        let mut reader = Reader { rest: payload };
-        let mut request = Self { packet_len: payload.len() + 4, ..Self::default() };
-        if reader.byte("packet type")? != 2 {
-            return Err("not a Forward Request".into());
-        }
-        let method = reader.byte("method")?;
-        request.protocol = reader.text("protocol")?.ok_or("null protocol")?;
-        request.uri = reader.text("req_uri")?.ok_or("null req_uri")?;
-        request.remote_addr = reader.text("remote_addr")?;
-        request.remote_host = reader.text("remote_host")?;
-        request.server_name = reader.text("server_name")?.ok_or("null server_name")?;
-        request.server_port = reader.integer("server_port")?;
-        request.is_ssl = match reader.byte("is_ssl")? {
-            0 => false,
-            1 => true,
-            other => return Err(format!("is_ssl is {other}")),
+        let read = decode_payload(payload)?;
+        let named =
+            |name: &str, text: &Option<Vec<u8>>| text.as_deref().map(|text| latin(name, text)).transpose();
+        let mut request = Self {
+            packet_len: payload.len() + 4,
+            method: latin("method", &read.method)?,
+            protocol: latin("protocol", &read.protocol)?,
+            uri: latin("req_uri", &read.uri)?,
+            remote_addr: named("remote_addr", &read.remote_addr)?,
+            remote_host: named("remote_host", &read.remote_host)?,
+            server_name: latin("server_name", &read.server_name)?,
+            server_port: read.server_port,
+            is_ssl: read.secure,
+            ssl_key_size: read.key_size,
+            attribute_order: read.order.clone(),
+            ..Self::default()
         };
-        for _ in 0..reader.integer("num_headers")? {
-            request.headers.push(reader.header()?);
+        for ((name, value), spelled) in read.headers.iter().zip(&read.spelled) {
+            request.headers.push(header(name, value, *spelled)?);
         }
-        request.read_attributes(&mut reader)?;
-        request.method = match (method, &request.stored_method) {
-            (255, Some(name)) if METHODS.contains(&name.as_str()) => {
-                return Err(format!("{name} has a code and came as a stored method"));
-            }
-            (255, Some(name)) => name.clone(),
-            (255, None) => return Err("method 255 without stored method".into()),
-            (_, Some(_)) => return Err("both a method code and a stored method".into()),
-            (code, None) => METHODS
-                .get(usize::from(code).wrapping_sub(1))
-                .map(|name| (*name).to_owned())
-                .ok_or(format!("method code {code}"))?,
-        };
+        request.take_attributes(&read)?;
+        if request.stored_method.is_some() && METHODS.contains(&request.method.as_str()) {
+            return Err(format!("{} has a code and came as a stored method", request.method));
+        }
         request.check()?;
         Ok(request)
     }
 
-    fn read_attributes(&mut self, reader: &mut Reader<'_>) -> Result<(), String> {
-        loop {
-            let code = reader.byte("attribute code")?;
-            if code != 0x0a && self.attribute_order.contains(&code) {
-                return Err(format!("attribute {code:#04x} twice"));
-            }
-            self.attribute_order.push(code);
-            let what = "attribute value";
-            match code {
-                0x03 => self.remote_user = Some(reader.value(what)?),
-                0x04 => self.auth_type = Some(reader.value(what)?),
-                0x05 => self.query = Some(reader.value(what)?),
-                0x06 => self.route = Some(reader.value(what)?),
-                0x07 => {
-                    let pem = reader.text(what)?.ok_or("null ssl_cert")?;
-                    if pem.chars().any(|c| c.is_ascii_control() && c != '\n') {
-                        return Err("control character other than LF in ssl_cert".into());
-                    }
-                    self.ssl_cert = Some(pem);
-                }
-                0x08 => self.ssl_cipher = Some(reader.value(what)?),
-                0x09 => self.ssl_session = Some(reader.value(what)?),
-                0x0a => self.attributes.push((reader.value("attribute name")?, reader.value(what)?)),
-                0x0b => self.ssl_key_size = Some(reader.integer("ssl_key_size")?),
-                0x0c => self.secret = Some(reader.value(what)?),
-                0x0d => self.stored_method = Some(reader.value(what)?),
-                0xff => break,
+    fn take_attributes(&mut self, read: &Forward) -> Result<(), String> {
+        if read.order.iter().filter(|code| **code == 0x0b).count() > 1 {
+            return Err("attribute 0x0b twice".into());
+        }
+        for (code, text) in &read.attributes {
+            let field = match code {
+                0x03 => &mut self.remote_user,
+                0x04 => &mut self.auth_type,
+                0x05 => &mut self.query,
+                0x06 => &mut self.route,
+                0x07 => &mut self.ssl_cert,
+                0x08 => &mut self.ssl_cipher,
+                0x09 => &mut self.ssl_session,
+                0x0c => &mut self.secret,
+                0x0d => &mut self.stored_method,
                 other => return Err(format!("attribute code {other:#04x}")),
-            }
+            };
+            // A certificate has lines.
+            let text = if *code == 0x07 {
+                let pem = latin("ssl_cert", text)?;
+                if pem.chars().any(|c| c.is_ascii_control() && c != '\n') {
+                    return Err("control character other than LF in ssl_cert".into());
+                }
+                pem
+            } else {
+                value("attribute value", text)?
+            };
+            *field = Some(text);
         }
-        self.attribute_order.pop();
-        if reader.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{} octets behind the end", reader.rest.len()))
+        for (name, text) in &read.named {
+            self.attributes.push((value("attribute name", name)?, value("attribute value", text)?));
         }
+        Ok(())
     }
 
     /// What holds for the request as a whole.
@@ -232,72 +175,32 @@ impl ForwardRequest {
     }
 }
 
-/// Takes fields from the front of a payload.
-struct Reader<'a> {
-    rest: &'a [u8],
+/// Octets as ISO-8859-1.
+fn latin(what: &str, octets: &[u8]) -> Result<String, String> {
+    if octets.contains(&0) {
+        return Err(format!("NUL inside {what}"));
+    }
+    Ok(octets.iter().map(|octet| char::from(*octet)).collect())
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, len: usize, what: &str) -> Result<&'a [u8], String> {
-        let (head, rest) = self.rest.split_at_checked(len).ok_or(format!("packet ends inside {what}"))?;
-        self.rest = rest;
-        Ok(head)
+/// A text that is fit for a header value.
+fn value(what: &str, octets: &[u8]) -> Result<String, String> {
+    let text = latin(what, octets)?;
+    if text.chars().any(|c| c.is_ascii_control() && c != '\t') {
+        return Err(format!("control character in {what}: {text:?}"));
     }
+    Ok(text)
+}
 
-    fn byte(&mut self, what: &str) -> Result<u8, String> {
-        Ok(self.take(1, what)?[0])
+fn header(name: &[u8], octets: &[u8], spelled: bool) -> Result<(String, String), String> {
+    let name = latin("header name", name)?;
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if !name.chars().all(token) {
+        return Err(format!("header name {name:?}"));
     }
-
-    fn integer(&mut self, what: &str) -> Result<u16, String> {
-        let bytes = self.take(2, what)?;
-        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
+    if spelled && HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(format!("header {name} has a code and came as text"));
     }
-
-    /// A string or null.
-    fn text(&mut self, what: &str) -> Result<Option<String>, String> {
-        match self.integer(what)? {
-            0xffff => Ok(None),
-            len => self.octets(len, what).map(Some),
-        }
-    }
-
-    fn octets(&mut self, len: u16, what: &str) -> Result<String, String> {
-        let bytes = self.take(usize::from(len), what)?;
-        if self.byte(what)? != 0 {
-            return Err(format!("{what} has no NUL behind it"));
-        }
-        if bytes.contains(&0) {
-            return Err(format!("NUL inside {what}"));
-        }
-        Ok(bytes.iter().map(|b| char::from(*b)).collect())
-    }
-
-    /// A string that must not be null and must be fit for a header value.
-    fn value(&mut self, what: &str) -> Result<String, String> {
-        let text = self.text(what)?.ok_or(format!("null {what}"))?;
-        if text.chars().any(|c| c.is_ascii_control() && c != '\t') {
-            return Err(format!("control character in {what}: {text:?}"));
-        }
-        Ok(text)
-    }
-
-    fn header(&mut self) -> Result<(String, String), String> {
-        let name = match self.integer("header name")? {
-            code @ 0xa001..=0xa00e => HEADERS[usize::from(code - 0xa001)].to_owned(),
-            code @ 0xa000..=0xa0ff => return Err(format!("header code {code:#06x}")),
-            len => {
-                let name = self.octets(len, "header name")?;
-                let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-                if !(1..=255).contains(&name.len()) || !name.chars().all(token) {
-                    return Err(format!("header name {name:?}"));
-                }
-                if HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-                    return Err(format!("header {name} has a code and came as text"));
-                }
-                name
-            }
-        };
-        let value = self.value(&format!("value of header {name}"))?;
-        Ok((name, value))
-    }
+    let value = value(&format!("value of header {name}"), octets)?;
+    Ok((name, value))
 }

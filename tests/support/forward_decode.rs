@@ -1,10 +1,12 @@
-//! A strict reader of Forward Request packets, for tests and scripted backends. Written apart from the encoder, with its own
-//! tables, so that both cannot be wrong in the same way.
+//! A reader of Forward Request packets, for tests and scripted backends. Written apart from the encoder, with its own tables, so
+//! that both cannot be wrong in the same way.
+//!
+//! It takes what the packet format allows. What a careful connector does not send all the same is for [`super::forward`] to
+//! judge. Source: AJPv13 document, "Request Packet Structure".
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of this file")]
 
-/// Names of the coded request headers, by code.
-const HEADERS: [&str; 15] = [
-    "",
+/// Names of the coded request headers, from code A001 on.
+pub const HEADERS: [&str; 14] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -21,9 +23,8 @@ const HEADERS: [&str; 15] = [
     "user-agent",
 ];
 
-/// Methods by code.
-const METHODS: [&str; 28] = [
-    "",
+/// Method names, from code 1 on.
+pub const METHODS: [&str; 27] = [
     "OPTIONS",
     "GET",
     "HEAD",
@@ -66,6 +67,8 @@ pub struct Forward {
     pub secure: bool,
     /// In order; coded names in lower case, others as sent.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// For each header: its name came as text, not as a code.
+    pub spelled: Vec<bool>,
     /// String attributes by code, in order.
     pub attributes: Vec<(u8, Vec<u8>)>,
     /// Attributes with a name, in order.
@@ -94,6 +97,9 @@ impl Forward {
 }
 
 /// Decodes one whole packet, frame included.
+///
+/// # Errors
+/// What is wrong with it, in words.
 pub fn decode(packet: &[u8]) -> Result<Forward, String> {
     let mut input = Input { rest: packet };
     if input.take(2)? != [0x12, 0x34] {
@@ -103,6 +109,15 @@ pub fn decode(packet: &[u8]) -> Result<Forward, String> {
     if usize::from(length) != input.rest.len() {
         return Err(format!("payload length {length}, but {} octets are there", input.rest.len()));
     }
+    decode_payload(input.rest)
+}
+
+/// Decodes the payload of a packet, without the four octets of its frame.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn decode_payload(payload: &[u8]) -> Result<Forward, String> {
+    let mut input = Input { rest: payload };
     if input.byte()? != 2 {
         return Err("not a Forward Request".into());
     }
@@ -122,15 +137,17 @@ pub fn decode(packet: &[u8]) -> Result<Forward, String> {
         ..Forward::default()
     };
     for _ in 0..input.integer()? {
-        let name = match input.integer()? {
-            code @ 0xa001..=0xa00e => HEADERS[usize::from(code & 0xff)].as_bytes().to_vec(),
-            code @ 0xa000..=0xa0ff => return Err(format!("header code {code:#x}")),
+        let code = input.integer()?;
+        let name = match code {
+            0xa001..=0xa00e => HEADERS[usize::from(code - 0xa001)].as_bytes().to_vec(),
+            0xa000..=0xa0ff => return Err(format!("header code {code:#x}")),
             length => input.text_of(length)?,
         };
         if name.is_empty() || name.len() > 255 {
             return Err(format!("a header name of {} octets", name.len()));
         }
         forward.headers.push((name, input.text()?));
+        forward.spelled.push(code < 0xa000);
     }
     loop {
         let code = input.byte()?;
@@ -156,7 +173,7 @@ pub fn decode(packet: &[u8]) -> Result<Forward, String> {
     }
     forward.method = match (code, forward.attribute(0x0d)) {
         (0xff, Some(name)) => name.to_vec(),
-        (1..=27, None) => METHODS[usize::from(code)].as_bytes().to_vec(),
+        (1..=27, None) => METHODS[usize::from(code) - 1].as_bytes().to_vec(),
         (code, stored) => return Err(format!("method code {code} with stored method {stored:?}")),
     };
     Ok(forward)
@@ -168,10 +185,9 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or_else(|| format!("{count} octets wanted, {} left", self.rest.len()))?;
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(|| {
+            format!("the packet ends inside a field: {count} octets wanted, {} left", self.rest.len())
+        })?;
         self.rest = rest;
         Ok(taken)
     }
@@ -189,7 +205,7 @@ impl<'a> Input<'a> {
         let text = self.take(usize::from(length))?.to_vec();
         match self.byte()? {
             0 => Ok(text),
-            other => Err(format!("terminator {other:#x}")),
+            other => Err(format!("a text has no NUL behind it, but {other:#x}")),
         }
     }
 

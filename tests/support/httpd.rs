@@ -447,7 +447,8 @@ impl Httpd {
         self.root.path().join("run/httpd.pid")
     }
 
-    fn command(&self) -> Command {
+    /// httpd with its server root and configuration.
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&installed().program);
         command.arg("-d").arg(self.root.path()).arg("-f").arg(self.root.path().join("conf/httpd.conf"));
         command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));

@@ -19,12 +19,15 @@
 use std::time::{Duration, Instant};
 
 pub mod backend;
+pub mod background;
 pub mod certificate;
 pub mod client;
 pub mod cluster;
 pub mod digest;
 pub mod forward;
+pub mod forward_decode;
 pub mod httpd;
+pub mod listener;
 pub mod ports;
 pub mod process;
 pub mod script;

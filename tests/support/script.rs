@@ -7,9 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backend::{Event, Gate, Shared, Socket};
+use super::backend::{Event, Gate, Shared};
 use super::digest::sha256_hex;
 use super::forward::ForwardRequest;
+use super::listener::Socket;
 
 /// The backend's side of a connection.
 pub struct Conversation {

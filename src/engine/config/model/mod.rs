@@ -51,6 +51,8 @@ impl Timeout {
 pub struct WorkerSet {
     /// Names of the workers that can be mounted (`worker.list`): in order, no name twice, each one in `workers`.
     pub list: Vec<String>,
+    /// Names that have properties and are not listed (members, templates, forgotten workers): sorted, no name twice.
+    pub unlisted: Vec<String>,
     /// The listed workers in the order of `list`, then members of balancers that are not listed. Names are unique.
     pub workers: Vec<Worker>,
     /// Time between two maintenance runs (`worker.maintain`); off: no maintenance at all.

@@ -82,7 +82,8 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
     }
     context.report_missing_secrets(&workers, &without_secret);
     let maintain = context.maintain(&workers);
-    (WorkerSet { list: plan.list, workers, maintain }, context.diagnostics)
+    let unlisted = plan.unlisted;
+    (WorkerSet { list: plan.list, unlisted, workers, maintain }, context.diagnostics)
 }
 
 fn lacks_secret(worker: Option<&Ajp13>) -> bool {

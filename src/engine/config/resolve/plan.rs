@@ -51,6 +51,8 @@ pub(super) struct Planned<'a> {
 pub(super) struct Plan<'a> {
     /// Names of listed workers, each one in `workers`.
     pub(super) list: Vec<String>,
+    /// Names that have properties and are not in `list`, sorted.
+    pub(super) unlisted: Vec<String>,
     pub(super) workers: Vec<Planned<'a>>,
 }
 
@@ -98,8 +100,11 @@ impl<'a, 'd> Planner<'a, 'd> {
             }
         }
         self.report_unused();
-        let list = self.workers.iter().take(listed).map(|worker| worker.name.clone()).collect();
-        Plan { list, workers: self.workers }
+        let list: Vec<_> = self.workers.iter().take(listed).map(|worker| worker.name.clone()).collect();
+        let unlisted: BTreeSet<_> =
+            self.defined.keys().filter(|name| !list.iter().any(|listed| listed == *name)).collect();
+        let unlisted = unlisted.into_iter().map(|name| (*name).to_owned()).collect();
+        Plan { list, unlisted, workers: self.workers }
     }
 
     /// The names in `worker.list` with their lines.

@@ -208,6 +208,14 @@ fn maintain() {
 }
 
 #[test]
+fn names_that_are_defined_and_not_listed_are_known() {
+    let lines = "worker.list=a,empty\nworker.a.reference=worker.t\nworker.t.port=1\nworker.z.port=1\nworker.b.port=1\n";
+    assert_eq!(load(lines).0.unlisted, ["b", "t", "z"]);
+    assert_eq!(load(&balancer_lines("")).0.unlisted, ["a", "b"]);
+    assert_eq!(load("worker.maintain=60\n").0.unlisted, [""; 0]);
+}
+
+#[test]
 fn workers_know_where_they_are_defined() {
     let (set, _) = load("worker.list=a,b,c\n\nworker.a.port=1\nt.port=1\nworker.b.reference=t\n");
     let lines: Vec<u32> = set.workers.iter().map(|worker| worker.origin.line).collect();

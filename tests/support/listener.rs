@@ -1,0 +1,132 @@
+//! The sockets of the scripted backend: where it listens, and its connections, of TCP or of a Unix domain.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+
+/// Where a backend listens.
+#[derive(Debug, Clone)]
+pub enum Address {
+    /// An IPv4 or IPv6 address.
+    Tcp(SocketAddr),
+    /// A UNIX socket.
+    Unix(PathBuf),
+}
+
+/// A listening socket.
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds, and fills in the port the system chose.
+    pub(super) fn bind(address: &mut Address) -> Self {
+        match address {
+            Address::Tcp(at) => {
+                let listener =
+                    TcpListener::bind(*at).unwrap_or_else(|e| panic!("cannot listen on {at}: {e}"));
+                *at = listener.local_addr().expect("local address");
+                Self::Tcp(listener)
+            }
+            Address::Unix(path) => {
+                let _ = std::fs::remove_file(&*path);
+                let listener = UnixListener::bind(&*path)
+                    .unwrap_or_else(|e| panic!("cannot listen on {}: {e}", path.display()));
+                std::fs::set_permissions(&*path, std::fs::Permissions::from_mode(0o777)).expect("chmod");
+                Self::Unix(listener)
+            }
+        }
+    }
+
+    /// The next connection.
+    pub(super) fn accept(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+            Self::Unix(listener) => Ok(Socket::Unix(listener.accept()?.0)),
+        }
+    }
+}
+
+/// A connection of either kind.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
+            Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+        })
+    }
+
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.write_all(bytes),
+            Self::Unix(stream) => stream.write_all(bytes),
+        }
+    }
+
+    /// Reads what is there without waiting.
+    pub(super) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.set_nonblocking(true)?;
+        let result = self.read(buffer);
+        self.set_nonblocking(false)?;
+        result
+    }
+
+    fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(on),
+            Self::Unix(stream) => stream.set_nonblocking(on),
+        }
+    }
+
+    pub(super) fn shutdown(&self) {
+        let _ = match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+
+    /// The next close sends a reset.
+    pub(super) fn reset_on_close(&self) {
+        match self {
+            Self::Tcp(stream) => linger_zero(stream),
+            Self::Unix(_) => {}
+        }
+    }
+}
+
+/// Makes the close of a TCP socket a reset (`SO_LINGER` with zero).
+pub fn linger_zero(stream: &TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let fd: RawFd = stream.as_raw_fd();
+    // SAFETY: the option value lives across the call and its true length is given; `stream` keeps `fd` open.
+    let done = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size_of_val(&linger) as libc::socklen_t,
+        )
+    };
+    assert_eq!(done, 0, "SO_LINGER: {}", io::Error::last_os_error());
+}
