@@ -8,4 +8,5 @@
 pub mod engine;
 pub mod ffi;
 pub mod httpd;
+pub mod shm;
 pub mod transport;

@@ -56,4 +56,3 @@ pub(super) fn fail_codes(codes: &[FailStatus]) -> Vec<i32> {
         .map(|code| if code.soft { -i32::from(code.status) } else { i32::from(code.status) })
         .collect()
 }
-

@@ -64,10 +64,7 @@ pub(super) fn serve<'r>(
         now: order.begun,
     };
     let state = farm.balancer.state;
-    let _in_work = InWork::new(
-        state.gauge.enter(live.generation.balancer_cell(farm.place)),
-        &state.gauge,
-    );
+    let _in_work = InWork::new(state.gauge.enter(live.generation.balancer_cell(farm.place)), &state.gauge);
     let mut members = Members {
         farm,
         order,
@@ -83,7 +80,7 @@ pub(super) fn serve<'r>(
     if let Some(last) = last {
         lb_notes::last(request, farm, last, &overrides);
     }
-    lb_notes::decision(request, rounds.decision());
+    lb_notes::decision(request, rounds.decision().text(&farm.balancer).as_bytes());
     match (&result, last) {
         (Ok(served), Some(last)) => {
             if let Some(backend) = members.backend(last) {
@@ -110,7 +107,8 @@ fn fields<'r>(request: Request<'r>, name: &str) -> impl Iterator<Item = &'r [u8]
 fn flag(request: Request<'_>, name: &std::ffi::CStr) -> bool {
     request.env(name).is_some_and(|value| {
         value.is_empty()
-            || std::str::from_utf8(value).is_ok_and(|text| text.trim().parse::<i64>().is_ok_and(|number| number != 0))
+            || std::str::from_utf8(value)
+                .is_ok_and(|text| text.trim().parse::<i64>().is_ok_and(|number| number != 0))
     })
 }
 
@@ -156,9 +154,11 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
             traffic: Traffic::default(),
             retried: false,
         };
-        let (Some(member), Some(facts), Some(worker)) =
-            (farm.members.get(pick.member), farm.balancer.members.get(pick.member), self.backend(pick.member))
-        else {
+        let (Some(member), Some(facts), Some(worker)) = (
+            farm.members.get(pick.member),
+            farm.balancer.members.get(pick.member),
+            self.backend(pick.member),
+        ) else {
             return Err(early(Cause::NoMember));
         };
         self.last = Some(pick.member);
@@ -192,7 +192,16 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
         let result = serve_again(host, &links, &view, buffers, kept, |host, attempt| {
             tally.failed(attempt);
             let follow = "trying again";
-            report::attempt(host.request(), live, Some(farm), worker, links.take_detail(), self.order.begun, attempt, follow);
+            report::attempt(
+                host.request(),
+                live,
+                Some(farm),
+                worker,
+                links.take_detail(),
+                self.order.begun,
+                attempt,
+                follow,
+            );
         });
         match &result {
             Ok(served) => tally.served(served),
@@ -207,7 +216,8 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
     }
 
     fn rules(&self, member: usize) -> (RetryPolicy, &[i32]) {
-        let nothing = RetryPolicy { explicit: false, not_after_request: true, always_head: false, always_get: false };
+        let nothing =
+            RetryPolicy { explicit: false, not_after_request: true, always_head: false, always_get: false };
         let Some(backend) = self.backend(member) else { return (nothing, &[]) };
         let own = backend.rules();
         (own.0, self.order.fail_on.unwrap_or(own.1))
@@ -254,7 +264,8 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
                 .iter()
                 .enumerate()
                 .any(|(place, member)| {
-                    let activation = overridden(overrides, place).unwrap_or_else(|| member.state.activation());
+                    let activation =
+                        overridden(overrides, place).unwrap_or_else(|| member.state.activation());
                     activation != Activation::Stopped && self.ready(place)
                 })
                 .then_some(())

@@ -8,6 +8,7 @@ use super::config::Live;
 use super::host::{HttpdHost, framing};
 use super::joblog::Level;
 use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
+use super::module::Jk;
 use super::runtime::Worker;
 use super::{balanced, lent, messages, single};
 use crate::engine::config::indicators::Indicator;

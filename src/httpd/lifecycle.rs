@@ -11,16 +11,17 @@ use std::time::Duration;
 use super::config::{Live, Located, Rules, ServerConf};
 use super::joblog::{JobLog, Level};
 use super::mapping::{Maps, os_path};
-use super::memory::{self, Memory, Seat};
+use super::memory::{self, Seat};
 use super::messages;
 use super::module::{Jk, VERSION};
 use super::runtime::Generation;
 use super::secret_file;
 use super::watchdog::{Duties, Office, Watchdog};
+use crate::engine::balance::cookie::unnamed;
 use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::loader::Loader;
-use crate::engine::config::model::{Kind, WorkerSet};
+use crate::engine::config::model::{Kind, Member, WorkerSet};
 use crate::engine::config::nearest::nearest;
 use crate::engine::config::resolve::{Environment, resolve};
 use crate::engine::config::stamp;
@@ -242,12 +243,16 @@ fn check_extensions(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostic
     let pattern = Escaped(&rule.pattern);
     let Kind::Lb(lb) = &worker.kind else {
         for name in rule.extensions.balancer_only() {
-            found.warning(&origin, format!("{pattern}: {name} has no effect, worker {} is no balancer", worker.name));
+            found.warning(
+                &origin,
+                format!("{pattern}: {name} has no effect, worker {} is no balancer", worker.name),
+            );
         }
         return;
     };
     for (member, _) in &rule.extensions.activations {
-        let known = |place: &Member| workers.member(place).is_some_and(|(it, _)| it.name.as_bytes() == &**member);
+        let known =
+            |place: &Member| workers.member(place).is_some_and(|(it, _)| it.name.as_bytes() == &**member);
         if !lb.members.iter().any(known) {
             let text = format!("{pattern}: balancer {} has no member \"{}\"", worker.name, Escaped(member));
             found.warning(&origin, text);
@@ -390,10 +395,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             "POST_CONFIG",
             Level::Info,
             messages::STARTED,
-            format_args!(
-                "mod_jk_rs {VERSION} ready: {} worker(s), {rules} mount rule(s)",
-                generation.len()
-            ),
+            format_args!("mod_jk_rs {VERSION} ready: {} worker(s), {rules} mount rule(s)", generation.len()),
         );
     }
     true

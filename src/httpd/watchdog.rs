@@ -136,7 +136,11 @@ impl Round {
             self.in_office = held;
             if held {
                 self.remember(now);
-                self.log(Level::Debug, messages::PROBES, "probing members that can not be reached from now on");
+                self.log(
+                    Level::Debug,
+                    messages::PROBES,
+                    "probing members that can not be reached from now on",
+                );
             }
         }
         if held {
@@ -151,11 +155,8 @@ impl Round {
 
     /// Takes over from another child, which has reported what is down.
     fn remember(&mut self, now: Tick) {
-        self.down = self
-            .members()
-            .filter(|(_, state)| is_down(*state))
-            .map(|(place, _)| (place, now))
-            .collect();
+        self.down =
+            self.members().filter(|(_, state)| is_down(*state)).map(|(place, _)| (place, now)).collect();
     }
 
     fn members(&self) -> impl Iterator<Item = ((usize, usize), State)> {
@@ -205,7 +206,10 @@ impl Round {
                 self.log(
                     Level::Warn,
                     messages::MEMBER_DOWN,
-                    &format!("balancer {}: member {} ({}) is out of service: {why}", farm.balancer.name, member.name, backend.address),
+                    &format!(
+                        "balancer {}: member {} ({}) is out of service: {why}",
+                        farm.balancer.name, member.name, backend.address
+                    ),
                 );
                 self.down.insert(place, now);
             } else if let Some(since) = since

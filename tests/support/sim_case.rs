@@ -64,6 +64,7 @@ pub fn plain_worker() -> WorkerView<'static> {
             server_errors: None,
             flush_packets: false,
             flush_head: false,
+            timed: false,
         },
         connect_ping: None,
         prepost_ping: None,
@@ -89,6 +90,7 @@ fn worker(rng: &mut Rng) -> WorkerView<'static> {
             fail_on: if rng.chance(20) { &[503, -500] } else { &[] },
             flush_packets: rng.chance(20),
             flush_head: rng.chance(10),
+            timed: false,
             ..plain.manner
         },
         connect_ping: rng.chance(20).then_some(ping),

@@ -65,7 +65,7 @@ fn asked(lb: &Lb, rule: Option<&Extensions>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::balance::testing::balancer;
+    use crate::engine::balance::lb_testing::balancer;
 
     fn header(lines: &str, rule: &[u8], secure: bool) -> Option<String> {
         let lb = balancer(lines);

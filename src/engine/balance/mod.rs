@@ -7,10 +7,22 @@
 //!
 //! Source: jk_lb_worker.c of mod_jk.
 
+mod adopt;
+pub mod budget;
 pub mod cookie;
+pub mod decision;
+pub mod gauge;
 pub mod hash;
+#[cfg(test)]
+mod lb_testing;
+pub mod maintain;
+pub mod methods;
+pub mod outcome;
+pub mod pick;
+pub mod rounds;
 pub mod session;
 pub mod state;
+mod sync;
 #[cfg(test)]
 mod testing;
 
@@ -20,6 +32,7 @@ use std::time::Duration;
 
 use crate::engine::config::model::{Activation, Method, ReplyTimeouts};
 use crate::engine::units::Tick;
+pub use adopt::Configured;
 use state::{BalancerState, MemberState, WorkerState};
 
 /// What a balancer is configured to do; see the properties of the same names.
@@ -80,12 +93,19 @@ pub struct Balancer<'s> {
     /// Its shared record.
     pub state: &'s BalancerState,
     /// Where this process looks first the next time.
-    pub(crate) cursor: AtomicUsize,
+    cursor: Cursor,
     /// Places of the members by their routes.
-    pub(crate) routes: HashMap<Box<str>, usize>,
+    routes: HashMap<Box<str>, usize>,
     /// Some member has a domain.
-    pub(crate) has_domains: bool,
+    has_domains: bool,
+    /// Who owns which keys, for [`Method::Hash`]; empty for the others.
+    table: methods::hash::Table,
 }
+
+/// The place of a member, in a cache line of its own: each choice changes it, and its neighbours are only read.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Cursor(AtomicUsize);
 
 /// What a request asks of its balancer.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Session ids in all places and spellings.
 
 use super::*;
-use crate::engine::balance::testing;
+use crate::engine::balance::lb_testing;
 
 const NAMES: Names<'static> = Names { cookie: b"JSESSIONID", path: b";jsessionid" };
 
@@ -130,7 +130,7 @@ fn there_is_a_most() {
 
 #[test]
 fn rules_replace_the_names_of_the_balancer() {
-    let lb = testing::balancer("worker.l.session_path=;own\n");
+    let lb = lb_testing::balancer("worker.l.session_path=;own\n");
     assert_eq!(Names::of(&lb, None), Names { cookie: b"JSESSIONID", path: b";own" });
     let rule = Extensions::parse(b"session_cookie=SID;session_path=;sid").0;
     assert_eq!(Names::of(&lb, Some(&rule)), Names { cookie: b"SID", path: b"sid" });

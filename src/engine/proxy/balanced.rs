@@ -8,12 +8,11 @@ use std::time::Duration;
 use super::attempts::{Attempt, Served};
 use super::buffers::Buffers;
 use super::host::Host;
+use crate::engine::balance::Ask;
 use crate::engine::balance::outcome::{Context, Outcome};
 use crate::engine::balance::pick::Pick;
 use crate::engine::balance::rounds::{Next, Rounds};
-use crate::engine::balance::Ask;
 use crate::engine::error::{Cause, Failure, RetryPolicy, Stage};
-use crate::engine::request::Request;
 
 /// The members of a balancer at work.
 pub trait Farm<H: Host> {
@@ -86,7 +85,7 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
                 ask.now = host.now();
                 ask.random = ask.random.rotate_left(23) ^ ask.now.0;
                 let (policy, fail_on) = farm.rules(pick.member);
-                let outcome = Outcome::of(result.as_ref().map_err(|attempt| &attempt.failure), fail_on);
+                let outcome = Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on);
                 let traffic = match &result {
                     Ok(served) => served.traffic,
                     Err(attempt) => attempt.traffic,
@@ -96,7 +95,8 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
                     Err(attempt) => attempt.failure.may_move(host.head().method, policy),
                 };
                 let context = Context {
-                    bytes: traffic.sent.saturating_add(traffic.received),
+                    sent: traffic.sent,
+                    received: traffic.received,
                     first_octet: traffic.head_at.map(|at| at.since(begun)),
                     now: ask.now,
                     others_in_work: farm.others_in_work(pick.member),
@@ -121,10 +121,11 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
                 continue;
             }
             Next::Nobody => Cause::NoMember,
-            Next::ForcedAway => Cause::ForcedAway,
+            Next::ForcedAway { .. } => Cause::ForcedAway,
             Next::OverBudget => Cause::OverBudget,
+            Next::Spent => Cause::NoMember,
         };
-        if cause == Cause::NoMember {
+        if next == Next::Nobody {
             match farm.queue(host) {
                 Ok(()) => {
                     ask.now = host.now();

@@ -226,6 +226,7 @@ impl Backend {
                 server_errors: None,
                 flush_packets: false,
                 flush_head: false,
+                timed: false,
             },
             connect_ping: view.connect_ping,
             prepost_ping: view.prepost_ping,
@@ -265,4 +266,3 @@ impl Backend {
         }
     }
 }
-

@@ -96,7 +96,8 @@ impl Farm {
                 Configured { activation: own.activation, factor: own.lbfactor, distance: own.distance }
             })
             .collect();
-        let balancer = Balancer::new(name, settings, engine, state, &configured);
+        let mut balancer = Balancer::new(name.into(), settings, engine, state);
+        balancer.adopt(&configured);
         Self {
             places: members
                 .iter()

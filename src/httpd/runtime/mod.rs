@@ -119,7 +119,9 @@ impl Generation {
             }
         }
         for place in 0..targets.len() {
-            if let Some((name, Kind::Lb(lb))) = set.workers.get(place).map(|worker| (&worker.name, &worker.kind)) {
+            if let Some((name, Kind::Lb(lb))) =
+                set.workers.get(place).map(|worker| (&worker.name, &worker.kind))
+            {
                 let members = lb
                     .members
                     .iter()

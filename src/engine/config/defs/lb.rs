@@ -37,9 +37,11 @@ pub(super) const LB: &[Def] = &[
     },
     Def {
         default: "Request",
-        range: "Request, Traffic, Busyness, Sessions, Next; or 0 to 4; the first character counts",
+        range: "Request, Traffic, Busyness, Sessions, Next, P2C, Latency, Hash; or 0 to 7; the first character counts",
         doc: "What is evened out: requests, bytes, requests in work, or new sessions (Sessions forgets old ones, Next \
-              does not).",
+              does not). P2C: of two members drawn by lot the one with fewer requests in work. Latency: the shortest \
+              expected time to the first byte of the response. Hash: requests with the same key go to the same member \
+              unless it has much more work than its share.",
         ..lb("method", Apply::Lb(|raw, value| raw.method = value.keyword(&Method::WORDS)))
     },
     Def {

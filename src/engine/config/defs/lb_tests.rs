@@ -68,13 +68,17 @@ fn method() {
         ("Next", Method::Next),
         ("4", Method::Next),
         ("2", Method::Busyness),
-        ("5", Method::Request),
+        ("P2C", Method::P2C),
+        ("latency", Method::Latency),
+        ("Hash", Method::Hash),
+        ("7", Method::Hash),
+        ("8", Method::Request),
     ] {
         assert_eq!(balancer(&format!("worker.l.method={text}")).method, wanted, "{text}");
     }
     assert_eq!(found(Severity::Warning, "worker.l.method=Requests"), [""; 0]);
     assert!(found(Severity::Warning, "worker.l.method=Random")[0].contains("'Random' is read as Request"));
-    assert!(found(Severity::Warning, "worker.l.method=5")[0].contains("not one of Request, Traffic"));
+    assert!(found(Severity::Warning, "worker.l.method=8")[0].contains("not one of Request, Traffic"));
 }
 
 #[test]

@@ -74,16 +74,25 @@ pub enum Method {
     Sessions,
     /// New sessions, without forgetting older ones.
     Next,
+    /// Requests in work, of two members drawn by lot.
+    P2C,
+    /// Time to the first octet of the response.
+    Latency,
+    /// The same member for the same key.
+    Hash,
 }
 
 impl Method {
     /// All of them with the words of the property; the position is the number that stands for it.
-    pub const WORDS: [(&'static str, Self); 5] = [
+    pub const WORDS: [(&'static str, Self); 8] = [
         ("Request", Self::Request),
         ("Traffic", Self::Traffic),
         ("Busyness", Self::Busyness),
         ("Sessions", Self::Sessions),
         ("Next", Self::Next),
+        ("P2C", Self::P2C),
+        ("Latency", Self::Latency),
+        ("Hash", Self::Hash),
     ];
 }
 
