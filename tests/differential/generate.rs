@@ -23,7 +23,12 @@ pub fn worlds(seed: u64, requests: u64) -> Vec<World> {
     let count = requests.div_ceil(PER_WORLD);
     (0..count)
         .map(|index| {
-            world(&mut Random::of_world(seed, index), seed, index, PER_WORLD.min(requests - index * PER_WORLD))
+            world(
+                &mut Random::of_world(seed, index),
+                seed,
+                index,
+                PER_WORLD.min(requests - index * PER_WORLD),
+            )
         })
         .collect()
 }

@@ -27,18 +27,8 @@ const BASE: &str = "MaxKeepAliveRequests 0\nHostnameLookups Off\n\
 %{JK_LB_LAST_ACTIVATION}n|%{JK_LB_LAST_STATE}n|%U\" cases\nCustomLog logs/cases.log cases\n";
 
 /// Notes about members, as the format above has them for the first and the last one.
-const MEMBER_NOTES: [&str; 10] = [
-    "name",
-    "value",
-    "accessed",
-    "sessions",
-    "read",
-    "transferred",
-    "errors",
-    "busy",
-    "activation",
-    "state",
-];
+const MEMBER_NOTES: [&str; 10] =
+    ["name", "value", "accessed", "sessions", "read", "transferred", "errors", "busy", "activation", "state"];
 
 /// What both modules did with one case.
 pub struct Pair<'w> {
@@ -154,7 +144,8 @@ fn side(world: &World, original: bool) -> (Vec<Observation>, Observation) {
         seen.insert("log.duration".into(), digits);
         seen.insert("log.status".into(), format!("{} {}", parts[6], parts[7]));
         for (at, value) in parts[8..28].iter().enumerate() {
-            let (which, note) = (["first", "last"][at / MEMBER_NOTES.len()], MEMBER_NOTES[at % MEMBER_NOTES.len()]);
+            let (which, note) =
+                (["first", "last"][at / MEMBER_NOTES.len()], MEMBER_NOTES[at % MEMBER_NOTES.len()]);
             seen.insert(format!("log.{which}-member.{note}"), (*value).to_owned());
         }
         seen.insert("log.path".into(), parts[28..].join("|"));

@@ -39,7 +39,8 @@ pub fn farm(world: &mut World, lines: &str, members: &[&str], rule: &str, conf: 
     }
     for (number, properties) in (1..).zip(members) {
         let member = format!("{name}n{number}");
-        workers += &format!("worker.{name}.balance_workers={member}\nworker.{member}.reference=worker.w{number}\n");
+        workers +=
+            &format!("worker.{name}.balance_workers={member}\nworker.{member}.reference=worker.w{number}\n");
         if !properties.contains("route=") {
             workers += &format!("worker.{member}.route=n{number}\n");
         }
@@ -354,9 +355,16 @@ fn variables() -> World {
             }
         }
     }
-    let force = farm(&mut world, "sticky_session_force=1", &["", ""], "", "SetEnvIf X-Route (.*) JK_ROUTE=$1");
+    let force =
+        farm(&mut world, "sticky_session_force=1", &["", ""], "", "SetEnvIf X-Route (.*) JK_ROUTE=$1");
     world.add(get(force, "/x").header("X-Route", "n2"));
-    let other = farm(&mut world, "", &["", ""], "", "JkStickyIgnoreIndicator I\nJkRouteIndicator R\nJkStatelessIndicator S\nSetEnvIf X-I (.*) I=$1\nSetEnvIf X-R (.*) R=$1\nSetEnvIf X-S (.*) S=$1\nSetEnv JK_ROUTE n1");
+    let other = farm(
+        &mut world,
+        "",
+        &["", ""],
+        "",
+        "JkStickyIgnoreIndicator I\nJkRouteIndicator R\nJkStatelessIndicator S\nSetEnvIf X-I (.*) I=$1\nSetEnvIf X-R (.*) R=$1\nSetEnvIf X-S (.*) S=$1\nSetEnv JK_ROUTE n1",
+    );
     for header in ["X-I", "X-R", "X-S"] {
         world.add(with(get(other, "/x"), "a.n2").header(header, if header == "X-R" { "n2" } else { "1" }));
         world.add(get(other, "/x").header(header, if header == "X-R" { "n1" } else { "1" }));
@@ -390,7 +398,8 @@ fn cookies() -> World {
             for value in [".n1", ".n2", "x.n1", "none"] {
                 world.add(get(host, "/x").header("Cookie", &format!("RT={value}")));
             }
-            let own = answer(200, &[("Set-Cookie", "JSESSIONID=new.n1; Path=/")], "with a cookie of its own\n");
+            let own =
+                answer(200, &[("Set-Cookie", "JSESSIONID=new.n1; Path=/")], "with a cookie of its own\n");
             world.add(get(host, "/x").answer(own));
             world.add(get(host, "/x").answer(answer(404, &[], "")));
             world.add(get(host, "/x").answer(answer(304, &[], "")));
@@ -441,9 +450,16 @@ fn failures() -> World {
         }
     }
     // Rounds and tries.
-    for (lines, members) in [("retries=1 lb_retries=1", 3), ("retries=1 lb_retries=2", 3), ("retries=2 lb_retries=1", 3), ("retries=2 lb_retries=9", 2), ("retries=3 lb_retries=2", 2)] {
+    for (lines, members) in [
+        ("retries=1 lb_retries=1", 3),
+        ("retries=1 lb_retries=2", 3),
+        ("retries=2 lb_retries=1", 3),
+        ("retries=2 lb_retries=9", 2),
+        ("retries=3 lb_retries=2", 2),
+    ] {
         let all = ["retries=1 fail_on_status=-503"; 3];
-        let host = farm(&mut world, &format!("{lines} retry_interval=1 retry_budget=0"), &all[..members], "", "");
+        let host =
+            farm(&mut world, &format!("{lines} retry_interval=1 retry_budget=0"), &all[..members], "", "");
         world.add(get(host, "/x").answer(status(503)));
     }
     // A balancer of one repeats as its member is told to.
@@ -464,7 +480,8 @@ fn failures() -> World {
     }
     // The cookie is that of who answers; a client that stays gets none.
     for session in ["", "RT=.n1", "RT=.n2"] {
-        let host = farm(&mut world, "retries=1 set_session_cookie=1 session_cookie=RT", &[refused, ""], "", "");
+        let host =
+            farm(&mut world, "retries=1 set_session_cookie=1 session_cookie=RT", &[refused, ""], "", "");
         let case = get(host, "/x");
         world.add(if session.is_empty() { case } else { case.header("Cookie", session) });
     }
