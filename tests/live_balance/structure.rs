@@ -48,11 +48,12 @@ fn what_is_no_farm_is_refused() {
     };
     let two = "l.balance_workers=a,b\na.port=1\nb.port=2\n";
     for (lines, wanted) in [
-        ("", "balance_workers"),
-        ("l.balance_workers=l", "l"),
-        ("l.balance_workers=a,m\na.port=1\nm.type=lb\nm.balance_workers=a", "type"),
-        ("l.balance_workers=a,s\na.port=1\ns.type=status", "type"),
-        ("l.balance_workers=a,b\na.port=1\na.route=x\nb.port=2\nb.route=x", "route"),
+        ("", "balancer 'l' has no members; set worker.l.balance_workers"),
+        ("l.balance_workers=l", "member 'l' of balancer 'l' has type lb; members must have type ajp13"),
+        ("l.balance_workers=a,m\na.port=1\nm.type=lb\nm.balance_workers=a", "member 'm' of balancer 'l' has type lb"),
+        ("l.balance_workers=a,a\na.port=1", "worker.l.balance_workers names 'a' twice"),
+        ("l.balance_workers=a,s\na.port=1\ns.type=status", "member 's' of balancer 'l' has type status"),
+        ("l.balance_workers=a,b\na.port=1\na.route=x\nb.port=2\nb.route=x", "members 'a' and 'b' of balancer 'l' have the same route 'x'"),
         (two, ""),
     ] {
         judge(&httpd, &[(&lb(lines), wanted)]);
