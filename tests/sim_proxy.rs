@@ -16,10 +16,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use mod_jk_rs::engine::ajp::{self, client};
-use mod_jk_rs::engine::error::{Cause, Failure, Fault, is_idempotent};
+use mod_jk_rs::engine::error::{Cause, Failure, Fault, Stage, is_idempotent};
 use mod_jk_rs::engine::exchange::{Exchange, Link, LinkError, ROOM_BEFORE};
+use mod_jk_rs::engine::proxy::attempts::Attempt;
 use mod_jk_rs::engine::proxy::buffers::INPUT_SIZE;
 use mod_jk_rs::engine::proxy::pump::{HOLD, Manner, Pump, Step, Traffic};
+use mod_jk_rs::engine::proxy::run::{Progress, Run};
 use mod_jk_rs::engine::proxy::{BodyRead, Buffers, Host, Links, Served, serve};
 use mod_jk_rs::engine::request::RequestBody;
 use sim::client::body_octet;
@@ -187,7 +189,7 @@ type Seen = (Result<bool, Failure>, u64, Traffic, Vec<u8>, bool, bool, Vec<u8>);
 
 fn one_exchange(
     seed: u64,
-    drive: fn(&mut sim::Client, &mut sim::SimLink, &Manner<'_>, &mut P<'_>) -> R,
+    drive: fn(&mut sim::Client, &mut sim::SimLink, &Manner<'_>, &mut P) -> R,
 ) -> Option<Seen> {
     let mut case = build(seed);
     let worker = case.worker;
@@ -205,7 +207,7 @@ fn one_exchange(
     };
     let links = SimLinks { scenes: &case.scenes, client: case.client.ready() };
     let (mut link, _) = links.acquire(false).ok()?;
-    let mut pump = Pump::new(exchange, &mut buffers, kept);
+    let mut pump = Pump::new(exchange, buffers, kept);
     let result = drive(&mut case.client, &mut link, &worker.manner, &mut pump);
     let traffic = pump.traffic();
     links.discard(link, false);
@@ -214,11 +216,11 @@ fn one_exchange(
     Some((result, case.clock.now(), traffic, client.body, client.written, client.ended, sent))
 }
 
-type P<'b> = Pump<'b, client::Client>;
+type P = Pump<client::Client>;
 type R = Result<bool, Failure>;
 
 /// What an event loop does.
-fn by_events(host: &mut sim::Client, link: &mut sim::SimLink, manner: &Manner<'_>, pump: &mut P<'_>) -> R {
+fn by_events(host: &mut sim::Client, link: &mut sim::SimLink, manner: &Manner<'_>, pump: &mut P) -> R {
     loop {
         let interest = match pump.step(host, link, manner, false)? {
             Step::Done { reusable } => return Ok(reusable),
@@ -239,6 +241,69 @@ fn blocking_and_by_events_come_to_the_same() {
     for_seeds(|seed| {
         let blocking = one_exchange(seed, |host, link, manner, pump| pump.run(host, link, manner));
         assert_eq!(blocking, one_exchange(seed, by_events));
+    });
+}
+
+/// What can be seen of a whole request: its result, the failures on the way, the time, the client and the backends.
+type Whole = (Result<Served, Failure>, Vec<Failure>, u64, Vec<u8>, bool, bool, Vec<Vec<u8>>);
+
+/// A request with all its attempts, by blocking calls or put aside at each wait.
+fn whole(seed: u64, by_steps: bool) -> Whole {
+    let mut case = build(seed);
+    let links = SimLinks { scenes: &case.scenes, client: case.client.ready() };
+    let mut failures = Vec::new();
+    let mut report = |_: &mut sim::Client, attempt: &Attempt| failures.push(attempt.failure);
+    let result = if by_steps {
+        let mut run = Run::new(Buffers::default(), None);
+        let result = loop {
+            let wait = match run.step(&mut case.client, &links, &case.worker, false, &mut report) {
+                Progress::Done(result) => break result,
+                Progress::Wait(wait) => wait,
+            };
+            let patience = wait.patience.expect("all cases have a limit");
+            let descriptor = if wait.interest.client_readable { case.client.body_descriptor() } else { None };
+            match run.link().filter(|_| wait.link_readable) {
+                None if wait.interest.client_readable => {
+                    let now = case.clock.now();
+                    let late = now + u64::try_from(patience.as_micros()).unwrap();
+                    match links.client.get() {
+                        Some(at) if at <= late => case.clock.reach(at.max(now)),
+                        _ => {
+                            case.clock.reach(late);
+                            run.expire();
+                        }
+                    }
+                }
+                Some(link) => match link.wait(wait.interest.link_writable, descriptor, patience) {
+                    Ok(()) => {}
+                    Err(LinkError::TimedOut) => run.expire(),
+                    Err(error) => panic!("{error:?}"),
+                },
+                None => links.pause(patience),
+            }
+        };
+        result.map_err(|last| {
+            report(&mut case.client, &last);
+            last.failure
+        })
+    } else {
+        serve(&mut case.client, &links, &case.worker, &mut Buffers::default(), report)
+    };
+    let sent = case.scenes.used().iter().map(|scene| scene.backend.borrow().body.clone()).collect();
+    let client = case.client;
+    (result, failures, case.clock.now(), client.body, client.written, client.ended, sent)
+}
+
+#[test]
+fn a_request_put_aside_at_each_wait_comes_to_the_same() {
+    for_seeds(|seed| {
+        let blocking = whole(seed, false);
+        let by_steps = whole(seed, true);
+        // A blocking CPing restarts its limit with each octet, a resumable one does not.
+        if blocking.1.iter().chain(&by_steps.1).any(|failure| failure.stage == Stage::Ping) {
+            return;
+        }
+        assert_eq!(blocking, by_steps);
     });
 }
 

@@ -81,14 +81,8 @@ pub(super) fn serve<'r>(
         lb_notes::last(request, farm, last, &overrides);
     }
     lb_notes::decision(request, rounds.decision().text(&farm.balancer).as_bytes());
-    match (&result, last) {
-        (Ok(served), Some(last)) => {
-            if let Some(backend) = members.backend(last) {
-                report::delivered(host, live, backend, served);
-            }
-        }
-        (Err(failure), None) => report::refused(request, live, farm, order.begun, failure),
-        _ => {}
+    if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| members.backend(last))) {
+        report::delivered(host, live, backend, served);
     }
     result
 }
@@ -246,6 +240,14 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
             &attempt,
             &follow,
         );
+    }
+
+    fn refused(&mut self, host: &mut HttpdHost<'r>, failure: &Failure) {
+        report::refused(host.request(), self.order.live, self.farm, self.order.begun, failure);
+    }
+
+    fn has_queue(&self) -> bool {
+        self.farm.queue.is_some()
     }
 
     fn pause(&self, time: Duration) {

@@ -1,6 +1,7 @@
 //! The handler: finds the worker of a request, has the engine serve it, and turns the outcome into what httpd wants to hear.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
 use std::time::Duration;
 
 use super::adapt::fail_codes;
@@ -22,6 +23,11 @@ use crate::engine::units::Tick;
 use crate::ffi::Verdict;
 use crate::ffi::request::Request;
 use crate::transport::clock;
+
+/// `Retry-After` of a request that found a queue full: there is too much to do just now.
+const SOON: &CStr = c"1";
+/// `Retry-After` of a request that no member could serve.
+const LATER: &CStr = c"5";
 
 /// The handler hook.
 pub fn handle(request: Request<'_>) -> Verdict {
@@ -191,7 +197,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
             Some(status) => Verdict::Status(if status < 600 { status } else { 500 }),
             None => Verdict::Ok,
         },
-        Err(failure) => failed(&mut host, &failure),
+        Err(failure) => failed(&mut host, job.worker, &failure),
     }
 }
 
@@ -210,7 +216,7 @@ pub(super) struct Order<'o, 'r> {
 }
 
 /// What httpd does after a failure.
-fn failed(host: &mut HttpdHost<'_>, failure: &Failure) -> Verdict {
+fn failed(host: &mut HttpdHost<'_>, worker: Worker<'_>, failure: &Failure) -> Verdict {
     if failure.delivered {
         // Also when the client's own body broke: it may still be reading, and must not take the rest for all.
         if !host.request().aborted() {
@@ -223,6 +229,11 @@ fn failed(host: &mut HttpdHost<'_>, failure: &Failure) -> Verdict {
     if failure.fault() == Fault::Client {
         // Whatever is left of the body cannot be told from the next request.
         host.request().close_after();
+    }
+    match (failure.cause, worker) {
+        (Cause::QueueFull | Cause::QueueTime { .. }, _) => host.retry_after(SOON),
+        (_, Worker::Balancer(_)) if failure.status() == Some(503) => host.retry_after(LATER),
+        _ => {}
     }
     match failure.cause {
         Cause::Client(ClientFault::Gone) => Verdict::Status(400),

@@ -1,18 +1,15 @@
-//! The attempts of one request on one worker.
-//!
-//! An attempt takes a connection (a pooled one if there is one), probes it when the worker asks for that, sends the request
-//! and passes the response on. What may be repeated is decided by [`Failure::may_retry`] alone.
-//!
-//! Source: the retry loop of mod_jk's `ajp_service`, with its unsafe repetitions left out.
+//! The attempts of one request on one worker, seen from outside: what they need and what comes of them. [`super::run`]
+//! makes them.
 
 use std::time::Duration;
 
 use super::buffers::Buffers;
-use super::host::{BodyRead, Host};
-use super::pump::{Manner, Pump, Traffic, fill};
-use crate::engine::ajp::{self, client, control};
-use crate::engine::error::{Cause, ClientFault, Failure, RetryPolicy, Stage};
-use crate::engine::exchange::{Exchange, Link, LinkError};
+use super::host::Host;
+use super::pump::{Manner, Traffic};
+use super::run::{Progress, Run};
+use crate::engine::ajp::control;
+use crate::engine::error::{Cause, Failure, RetryPolicy};
+use crate::engine::exchange::{Link, LinkError};
 use crate::engine::request::WorkerFacts;
 
 /// Where connections come from.
@@ -80,7 +77,7 @@ pub struct Attempt {
 }
 
 /// A delivered response.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Served {
     /// Octets moved by the last attempt.
     pub traffic: Traffic,
@@ -126,119 +123,15 @@ pub fn serve_again<H: Host, P: Links>(
     kept: &mut Option<usize>,
     mut report: impl FnMut(&mut H, &Attempt),
 ) -> Result<Served, Attempt> {
-    if let Err(error) = ajp::forward::encode(&mut buffers.head, host, &worker.facts, worker.max_packet) {
-        let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
-        return Err(Attempt { number: 1, failure, traffic: Traffic::default(), retried: false });
-    }
-    let mut number = 1;
-    let mut fresh = false;
-    loop {
-        let mut traffic = Traffic::default();
-        let failure = match attempt(host, links, worker, buffers, kept, fresh, &mut traffic) {
-            Ok(mut served) => {
-                served.attempts = number;
-                return Ok(served);
-            }
-            Err(failure) => failure,
-        };
-        let allowed = {
-            let head = host.head();
-            failure.may_retry(head.method, worker.policy)
-        };
-        // A pooled connection that the backend closed meanwhile says nothing about the backend: one more try is free.
-        let stale =
-            failure.reused && !failure.replied && !fresh && !matches!(failure.cause, Cause::Silent { .. });
-        let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
-        let retried = allowed && !refused && (stale || number < worker.attempts);
-        let attempt = Attempt { number, failure, traffic, retried };
-        if !retried {
-            return Err(attempt);
+    let mut run = Run::new(std::mem::take(buffers), *kept);
+    let result = loop {
+        match run.step(host, links, worker, true, &mut report) {
+            Progress::Done(result) => break result,
+            Progress::Wait(_) => {} // blocking steps do not wait outside
         }
-        report(host, &attempt);
-        fresh = true;
-        if !stale {
-            number += 1;
-            links.pause(worker.pause);
-        }
-    }
-}
-
-/// One attempt.
-fn attempt<H: Host, P: Links>(
-    host: &mut H,
-    links: &P,
-    worker: &WorkerView<'_>,
-    buffers: &mut Buffers,
-    kept: &mut Option<usize>,
-    fresh: bool,
-    traffic: &mut Traffic,
-) -> Result<Served, Failure> {
-    let (mut link, reused) = links.acquire(fresh)?;
-    let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
-    if let Some(timeout) = probe
-        && let Err(cause) = ping(&mut link, timeout)
-    {
-        links.discard(link, false);
-        return Err(Failure { reused, ..Failure::early(cause, Stage::Ping) });
-    }
-    let (body, bodiless) = {
-        let head = host.head();
-        (head.body, head.method == b"HEAD")
     };
-    let limits = client::Limits { max_packet: worker.max_packet, receive_limit: worker.receive_limit };
-    let exchange = client::Client::new(limits, body, bodiless);
-    if kept.is_none()
-        && let Some(max) = exchange.first_body()
-    {
-        // Only now: a backend that is down must not make the client upload its body.
-        buffers.reserve_body(worker.max_packet);
-        match fill(host, &mut buffers.body, max.min(worker.first_body), true) {
-            Ok(BodyRead::Data(len)) => *kept = Some(len),
-            other => {
-                if worker.reuse {
-                    links.release(link); // nothing was sent on it
-                } else {
-                    links.discard(link, false);
-                }
-                let fault = other.err().unwrap_or(ClientFault::Body(400));
-                return Err(Failure::early(Cause::Client(fault), Stage::Send));
-            }
-        }
-    } else if exchange.body_owed() {
-        buffers.reserve_body(worker.max_packet);
-    } else {
-        buffers.reserve_body(0);
-    }
-    let mut pump = Pump::new(exchange, buffers, *kept);
-    let result = pump.run(host, &mut link, &worker.manner);
-    *traffic = pump.traffic();
-    match result {
-        Ok(reusable) => {
-            let served = Served {
-                traffic: pump.traffic(),
-                attempts: 0,
-                body_left: pump.body_owed(),
-                replaced: pump.replaced(),
-                surplus: pump.exchange().surplus(),
-                reusable,
-            };
-            if reusable && worker.reuse {
-                links.release(link);
-            } else {
-                links.discard(link, false);
-            }
-            Ok(served)
-        }
-        Err(failure) => {
-            let client = matches!(failure.cause, Cause::Client(_));
-            links.discard(link, client && worker.abrupt_on_client_error);
-            if failure.delivered {
-                return Err(Failure { reused, ..failure });
-            }
-            host.forget_response();
-            Err(Failure { reused, ..failure })
-        }
-    }
+    (*buffers, *kept) = run.into_parts();
+    result
 }
 
 /// Asks the backend whether it is alive.

@@ -34,6 +34,12 @@ pub trait Farm<H: Host> {
     /// A member has failed; `next` is what follows.
     fn failed(&mut self, host: &mut H, pick: &Pick, attempt: &Attempt, next: Follow<'_>);
 
+    /// The request fails for a reason that is not a member's.
+    fn refused(&mut self, host: &mut H, failure: &Failure);
+
+    /// Requests may wait for a member.
+    fn has_queue(&self) -> bool;
+
     /// Waits before another round.
     fn pause(&self, time: Duration);
 
@@ -72,12 +78,13 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
     buffers: &mut Buffers,
 ) -> Result<Served, Failure> {
     let mut kept = None;
-    let mut last: Option<(Pick, Attempt)> = None;
+    // The last attempt that failed, and whether it has been reported.
+    let mut last: Option<(Pick, Attempt, bool)> = None;
     loop {
         let next = rounds.next(&ask);
         let cause = match next {
             Next::Try(pick) => {
-                if let Some((before, attempt)) = last.take() {
+                if let Some((before, attempt, false)) = last.take() {
                     farm.failed(host, &before, &attempt, Follow::Member(&pick));
                 }
                 let begun = ask.now;
@@ -108,14 +115,12 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
                         farm.failed(host, &pick, &attempt, Follow::End(&attempt.failure));
                         return Err(attempt.failure);
                     }
-                    Err(attempt) => last = Some((pick, attempt)),
+                    Err(attempt) => last = Some((pick, attempt, false)),
                 }
                 continue;
             }
             Next::Pause(time) => {
-                if let Some((before, attempt)) = last.as_ref() {
-                    farm.failed(host, before, attempt, Follow::Round(time));
-                }
+                report_once(host, farm, &mut last, Follow::Round(time));
                 farm.pause(time);
                 ask.now = host.now();
                 continue;
@@ -126,6 +131,9 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
             Next::Spent => Cause::NoMember,
         };
         if next == Next::Nobody {
+            if farm.has_queue() {
+                report_once(host, farm, &mut last, Follow::Queue);
+            }
             match farm.queue(host) {
                 Ok(()) => {
                     ask.now = host.now();
@@ -134,15 +142,34 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
                 }
                 Err(Cause::NoMember) => {}
                 Err(queue) => {
-                    return Err(Failure::early(queue, Stage::Acquire));
+                    let failure = Failure::early(queue, Stage::Acquire);
+                    farm.refused(host, &failure);
+                    return Err(failure);
                 }
             }
         }
+        let failure = Failure::early(cause, Stage::Acquire);
+        if last.is_none() || cause == Cause::OverBudget {
+            farm.refused(host, &failure);
+        }
         // What the client is told is why the last member failed; "no member" only when none was tried.
-        let Some((before, attempt)) = last.take() else {
-            return Err(Failure::early(cause, Stage::Acquire));
-        };
-        farm.failed(host, &before, &attempt, Follow::End(&attempt.failure));
+        let Some((before, attempt, reported)) = last.take() else { return Err(failure) };
+        if !reported {
+            farm.failed(host, &before, &attempt, Follow::End(&attempt.failure));
+        }
         return Err(attempt.failure);
+    }
+}
+
+/// Reports the last failed attempt unless that was done before.
+fn report_once<H: Host, F: Farm<H>>(
+    host: &mut H,
+    farm: &mut F,
+    last: &mut Option<(Pick, Attempt, bool)>,
+    next: Follow<'_>,
+) {
+    if let Some((pick, attempt, reported @ false)) = last {
+        *reported = true;
+        farm.failed(host, pick, attempt, next);
     }
 }

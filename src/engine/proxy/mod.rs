@@ -7,7 +7,10 @@ pub mod attempts;
 pub mod balanced;
 pub mod buffers;
 pub mod host;
+pub mod manner;
+pub mod ping;
 pub mod pump;
+pub mod run;
 
 pub use attempts::{Links, Served, WorkerView, serve};
 pub use buffers::Buffers;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::buffers::Buffers;
 use super::host::{BodyRead, Host, Then};
+pub use super::manner::{Manner, Timing, Traffic};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Event, Exchange, Fed, Link, LinkError, ROOM_BEFORE, Received};
 use crate::engine::units::Tick;
@@ -22,34 +23,6 @@ pub const HOLD: usize = 8192;
 const PIECES: usize = 32;
 /// Pieces that most writes have at most.
 const FEW: usize = 8;
-
-/// Limits that hold while the exchange runs.
-#[derive(Debug, Clone, Copy)]
-pub struct Timing {
-    /// Longest wait for each packet of the backend; `None`: no limit (`reply_timeout`, `socket_timeout`).
-    pub reply: Option<Duration>,
-    /// Longest time the backend may take nothing of what is sent to it.
-    pub send: Duration,
-    /// Longest wait for request body of the client (httpd's `Timeout`).
-    pub client: Duration,
-}
-
-/// How the pump behaves, from the worker and the server's options.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner<'a> {
-    /// Time limits.
-    pub timing: Timing,
-    /// Statuses that count as a failed attempt; negative ones do not hurt the worker (`fail_on_status`).
-    pub fail_on: &'a [i32],
-    /// Responses from this status on are not delivered: httpd makes its own page (`use_server_errors`).
-    pub server_errors: Option<u16>,
-    /// Pass each packet on at once (`JkOptions +FlushPackets`).
-    pub flush_packets: bool,
-    /// Pass the head on at once (`JkOptions +FlushHeader`).
-    pub flush_head: bool,
-    /// Note when the head of the response is there.
-    pub timed: bool,
-}
 
 /// Longest wait for request body before it is read again although none has come: input filters with time limits of their own
 /// (mod_reqtimeout) notice them only when they are asked.
@@ -76,24 +49,11 @@ pub enum Step {
     Wait(Interest),
 }
 
-/// Octets moved, for logs and statistics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Sent to the backend.
-    pub sent: u64,
-    /// Received from the backend.
-    pub received: u64,
-    /// Response body passed to the client.
-    pub body: u64,
-    /// When the head of the response was there, if [`Manner::timed`] asks for it.
-    pub head_at: Option<Tick>,
-}
-
 /// A running exchange.
 #[derive(Debug)]
-pub struct Pump<'b, X> {
+pub struct Pump<X> {
     exchange: X,
-    buffers: &'b mut Buffers,
+    buffers: Buffers,
     head_sent: usize,
     packet: Range<usize>,
     wanted: Option<usize>,
@@ -115,10 +75,10 @@ pub struct Pump<'b, X> {
     traffic: Traffic,
 }
 
-impl<'b, X: Exchange> Pump<'b, X> {
+impl<X: Exchange> Pump<X> {
     /// Prepares to send `buffers.head`, and behind it a first body packet when the protocol wants one: `kept` is the length
     /// of the one an earlier attempt has read into `buffers.body`.
-    pub fn new(mut exchange: X, buffers: &'b mut Buffers, kept: Option<usize>) -> Self {
+    pub fn new(mut exchange: X, mut buffers: Buffers, kept: Option<usize>) -> Self {
         buffers.input.clear();
         buffers.held.clear();
         buffers.spare.clear();
@@ -161,6 +121,11 @@ impl<'b, X: Exchange> Pump<'b, X> {
     /// Status of a response that httpd replaces by a page of its own.
     pub fn replaced(&self) -> Option<u16> {
         self.replaced
+    }
+
+    /// The buffers, once the exchange is over.
+    pub fn into_buffers(self) -> Buffers {
+        self.buffers
     }
 
     /// The exchange, for protocol specific questions.
@@ -357,7 +322,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
 
     /// Puts what was read ahead in its place, at most `max` octets; what the backend does not want yet is set aside.
     fn read_before(&mut self, max: usize) -> usize {
-        let Buffers { body, spare, .. } = &mut *self.buffers;
+        let Buffers { body, spare, .. } = &mut self.buffers;
         let ahead = std::mem::take(&mut self.ahead);
         if ahead > 0 {
             let len = ahead.min(max);
@@ -386,7 +351,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
                     if self.held_bytes > 0 && (self.delivered || self.held_bytes >= HOLD) {
                         self.deliver(host, Then::More)?;
                     }
-                    let Buffers { input, held, .. } = &mut *self.buffers;
+                    let Buffers { input, held, .. } = &mut self.buffers;
                     let moved = input.make_room(held.first().map_or(usize::MAX, |piece| piece.0), need);
                     for piece in held {
                         *piece = (piece.0.saturating_sub(moved), piece.1.saturating_sub(moved));
@@ -459,7 +424,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
         if self.delivered || self.held_bytes >= HOLD {
             return self.deliver(host, Then::More);
         }
-        let Buffers { input, held, .. } = &mut *self.buffers;
+        let Buffers { input, held, .. } = &mut self.buffers;
         if let Some(joined) = input.join(held) {
             held.clear();
             held.push(joined);
@@ -492,7 +457,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
     /// Passes up to `N` held pieces to the client.
     #[inline]
     fn write<H: Host, const N: usize>(&self, host: &mut H, then: Then) -> Result<(), ClientFault> {
-        let Buffers { input, held, .. } = &*self.buffers;
+        let Buffers { input, held, .. } = &self.buffers;
         let mut pieces: [&[u8]; N] = [&[]; N];
         for (slot, piece) in pieces.iter_mut().zip(held) {
             *slot = input.at(piece.0, piece.1);

@@ -1,0 +1,367 @@
+//! One request on one worker: acquire a connection, run the exchange on it, classify what went wrong, try again.
+//!
+//! An attempt takes a connection (a pooled one if there is one), probes it when the worker asks for that, sends the request
+//! and passes the response on. What may be repeated is decided by [`Failure::may_retry`] alone.
+//!
+//! The machine can be put aside wherever it would wait, except while it connects: [`Run::step`] says what for, and is called
+//! again when that has come or [`Run::expire`] was told that it has not. A blocking step waits by itself instead.
+//!
+//! Source: the retry loop of mod_jk's `ajp_service`, with its unsafe repetitions left out.
+
+use std::time::Duration;
+
+use super::attempts::{Attempt, Links, Served, WorkerView, ping};
+use super::buffers::Buffers;
+use super::host::{BodyRead, Host};
+use super::ping::Ping;
+use super::pump::{Interest, Pump, Step, Traffic, fill};
+use crate::engine::ajp::{self, client};
+use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::exchange::{Exchange, Link, LinkError};
+use crate::engine::units::Tick;
+
+/// What a request on a worker waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// The connection to the backend has something to read ([`Run::link`]).
+    pub link_readable: bool,
+    /// What else.
+    pub interest: Interest,
+    /// How long at most; `None`: for ever.
+    pub patience: Option<Duration>,
+}
+
+/// How far a step came.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// The response is delivered, or the last attempt has failed; it has not been reported.
+    Done(Result<Served, Attempt>),
+    /// Nothing more can be done before this happens.
+    Wait(Wait),
+}
+
+/// A request on a worker.
+#[derive(Debug)]
+pub struct Run<L> {
+    phase: Phase<L>,
+    buffers: Buffers,
+    /// Length of the first body packet, once it was read.
+    kept: Option<usize>,
+    number: u32,
+    /// Pooled connections are not to be used any more.
+    fresh: bool,
+    traffic: Traffic,
+    /// What was waited for last has not come in time.
+    expired: bool,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of the time it is the large one")]
+enum Phase<L> {
+    /// Nothing has been done for the next attempt.
+    Acquire,
+    /// A CPing is under way.
+    Ping { link: L, reused: bool, ping: Ping, timeout: Duration, until: Tick },
+    /// The connection is good; the first body packet may have to be read.
+    Ready { link: L, reused: bool },
+    /// The exchange runs.
+    Exchange { link: L, reused: bool, pump: Pump<client::Client>, interest: Option<Interest> },
+    /// Between two attempts.
+    Pause { until: Tick },
+    /// It is over.
+    Over,
+}
+
+/// The result of one phase.
+enum After<L> {
+    Next(Phase<L>),
+    Wait(Phase<L>, Wait),
+    End(Result<Served, Failure>),
+}
+
+const NOTHING: Interest = Interest { link_writable: false, client_readable: false };
+
+impl<L: Link> Run<L> {
+    /// A request that has not been tried, or that another worker has failed to serve: then `kept` is the length of the body
+    /// packet in `buffers.body` that was read for it.
+    pub fn new(buffers: Buffers, kept: Option<usize>) -> Self {
+        Self {
+            phase: Phase::Acquire,
+            buffers,
+            kept,
+            number: 0,
+            fresh: false,
+            traffic: Traffic::default(),
+            expired: false,
+        }
+    }
+
+    /// The buffers, and the length of the first body packet in them if it was read and is still there.
+    pub fn into_parts(self) -> (Buffers, Option<usize>) {
+        (self.buffers, self.kept)
+    }
+
+    /// The connection that a wait is about.
+    pub fn link(&mut self) -> Option<&mut L> {
+        match &mut self.phase {
+            Phase::Ping { link, .. } | Phase::Ready { link, .. } | Phase::Exchange { link, .. } => Some(link),
+            Phase::Acquire | Phase::Pause { .. } | Phase::Over => None,
+        }
+    }
+
+    /// What was waited for has not come within its time; the next step draws the conclusion.
+    pub fn expire(&mut self) {
+        self.expired = true;
+    }
+
+    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns. Attempts that are repeated are
+    /// told to `report`.
+    pub fn step<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        block: bool,
+        mut report: impl FnMut(&mut H, &Attempt),
+    ) -> Progress {
+        if self.number == 0 {
+            self.number = 1;
+            let head = &mut self.buffers.head;
+            if let Err(error) = ajp::forward::encode(head, host, &worker.facts, worker.max_packet) {
+                let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
+                let traffic = Traffic::default();
+                self.phase = Phase::Over;
+                return Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
+            }
+        }
+        loop {
+            let after = match std::mem::replace(&mut self.phase, Phase::Over) {
+                Phase::Acquire => self.acquire(host, links, worker),
+                Phase::Ping { link, reused, ping, timeout, until } => {
+                    self.ping(host, links, (link, reused), (ping, timeout, until), block)
+                }
+                Phase::Ready { link, reused } => self.begin(host, links, worker, (link, reused), block),
+                Phase::Exchange { link, reused, pump, interest } => {
+                    self.exchange(host, links, worker, (link, reused), (pump, interest), block)
+                }
+                Phase::Pause { until } => self.pause(host, links, until, block),
+                Phase::Over => After::End(Err(Failure::early(Cause::Cut, Stage::Prepare))),
+            };
+            let failure = match after {
+                After::Next(phase) => {
+                    self.phase = phase;
+                    continue;
+                }
+                After::Wait(phase, wait) => {
+                    self.phase = phase;
+                    return Progress::Wait(wait);
+                }
+                After::End(Ok(served)) => {
+                    return Progress::Done(Ok(Served { attempts: self.number, ..served }));
+                }
+                After::End(Err(failure)) => failure,
+            };
+            if let Some(last) = self.again(host, worker, failure, &mut report) {
+                return Progress::Done(Err(last));
+            }
+        }
+    }
+
+    /// Prepares another attempt after `failure`; `Some`: there is none.
+    fn again<H: Host>(
+        &mut self,
+        host: &mut H,
+        worker: &WorkerView<'_>,
+        failure: Failure,
+        report: &mut impl FnMut(&mut H, &Attempt),
+    ) -> Option<Attempt> {
+        let allowed = failure.may_retry(host.head().method, worker.policy);
+        // A pooled connection that the backend closed meanwhile says nothing about the backend: one more try is free.
+        let stale = failure.reused
+            && !failure.replied
+            && !self.fresh
+            && !matches!(failure.cause, Cause::Silent { .. });
+        let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
+        let retried = allowed && !refused && (stale || self.number < worker.attempts);
+        let traffic = std::mem::take(&mut self.traffic);
+        let attempt = Attempt { number: self.number, failure, traffic, retried };
+        if !retried {
+            return Some(attempt);
+        }
+        report(host, &attempt);
+        self.fresh = true;
+        self.phase = if stale {
+            Phase::Acquire
+        } else {
+            self.number += 1;
+            Phase::Pause { until: host.now().after(worker.pause) }
+        };
+        None
+    }
+
+    fn acquire<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+    ) -> After<L> {
+        let (link, reused) = match links.acquire(self.fresh) {
+            Ok(acquired) => acquired,
+            Err(failure) => return After::End(Err(failure)),
+        };
+        let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
+        After::Next(match probe {
+            None => Phase::Ready { link, reused },
+            Some(timeout) => {
+                let until = host.now().after(timeout);
+                Phase::Ping { link, reused, ping: Ping::default(), timeout, until }
+            }
+        })
+    }
+
+    fn ping<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        (mut link, reused): (L, bool),
+        (mut state, timeout, until): (Ping, Duration, Tick),
+        block: bool,
+    ) -> After<L> {
+        let result = if block { ping(&mut link, timeout).map(|()| None) } else { state.step(&mut link) };
+        let cause = match result {
+            Ok(None) => return After::Next(Phase::Ready { link, reused }),
+            Ok(Some(writable)) => {
+                let left = until.since(host.now());
+                if !left.is_zero() && !std::mem::take(&mut self.expired) {
+                    let interest = Interest { link_writable: writable, ..NOTHING };
+                    let phase = Phase::Ping { link, reused, ping: state, timeout, until };
+                    return After::Wait(phase, Wait { link_readable: true, interest, patience: Some(left) });
+                }
+                Cause::Silent { limit_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
+            }
+            Err(cause) => cause,
+        };
+        links.discard(link, false);
+        After::End(Err(Failure { reused, ..Failure::early(cause, Stage::Ping) }))
+    }
+
+    /// Reads the first body packet, if the request has one, and begins the exchange.
+    fn begin<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        (link, reused): (L, bool),
+        block: bool,
+    ) -> After<L> {
+        let (body, bodiless) = {
+            let head = host.head();
+            (head.body, head.method == b"HEAD")
+        };
+        let limits = client::Limits { max_packet: worker.max_packet, receive_limit: worker.receive_limit };
+        let exchange = client::Client::new(limits, body, bodiless);
+        if self.kept.is_none()
+            && let Some(max) = exchange.first_body()
+        {
+            // Only now: a backend that is down must not make the client upload its body.
+            self.buffers.reserve_body(worker.max_packet);
+            let max = max.min(worker.first_body);
+            let block = block || host.body_descriptor().is_none();
+            match fill(host, &mut self.buffers.body, max, block) {
+                Ok(BodyRead::Data(len)) => self.kept = Some(len),
+                Ok(BodyRead::WouldBlock) if !std::mem::take(&mut self.expired) => {
+                    let interest = Interest { client_readable: true, ..NOTHING };
+                    let patience = Some(worker.manner.timing.client);
+                    let wait = Wait { link_readable: false, interest, patience };
+                    return After::Wait(Phase::Ready { link, reused }, wait);
+                }
+                other => {
+                    if worker.reuse {
+                        links.release(link); // nothing was sent on it
+                    } else {
+                        links.discard(link, false);
+                    }
+                    let fault = match other {
+                        Err(fault) => fault,
+                        Ok(BodyRead::WouldBlock) => ClientFault::Body(408),
+                        Ok(_) => ClientFault::Body(400),
+                    };
+                    return After::End(Err(Failure::early(Cause::Client(fault), Stage::Send)));
+                }
+            }
+        } else if exchange.body_owed() {
+            self.buffers.reserve_body(worker.max_packet);
+        } else {
+            self.buffers.reserve_body(0);
+        }
+        let pump = Pump::new(exchange, std::mem::take(&mut self.buffers), self.kept);
+        After::Next(Phase::Exchange { link, reused, pump, interest: None })
+    }
+
+    fn exchange<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        (mut link, reused): (L, bool),
+        (mut pump, interest): (Pump<client::Client>, Option<Interest>),
+        block: bool,
+    ) -> After<L> {
+        let manner = &worker.manner;
+        let result = match interest.filter(|_| std::mem::take(&mut self.expired)) {
+            Some(interest) => Err(pump.timed_out(interest, manner)),
+            None if block => pump.run(host, &mut link, manner),
+            None => match pump.step(host, &mut link, manner, false) {
+                Ok(Step::Done { reusable }) => Ok(reusable),
+                Ok(Step::Wait(interest)) => {
+                    let patience = pump.patience(host.now(), interest, manner);
+                    let phase = Phase::Exchange { link, reused, pump, interest: Some(interest) };
+                    return After::Wait(phase, Wait { link_readable: true, interest, patience });
+                }
+                Err(failure) => Err(failure),
+            },
+        };
+        self.traffic = pump.traffic();
+        let (body_left, replaced, surplus) = (pump.body_owed(), pump.replaced(), pump.exchange().surplus());
+        self.buffers = pump.into_buffers();
+        match result {
+            Ok(reusable) => {
+                let traffic = self.traffic;
+                if reusable && worker.reuse {
+                    links.release(link);
+                } else {
+                    links.discard(link, false);
+                }
+                After::End(Ok(Served { traffic, attempts: 0, body_left, replaced, surplus, reusable }))
+            }
+            Err(failure) => {
+                let client = matches!(failure.cause, Cause::Client(_));
+                links.discard(link, client && worker.abrupt_on_client_error);
+                if !failure.delivered {
+                    host.forget_response();
+                }
+                After::End(Err(Failure { reused, ..failure }))
+            }
+        }
+    }
+
+    fn pause<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        until: Tick,
+        block: bool,
+    ) -> After<L> {
+        let left = until.since(host.now());
+        if left.is_zero() {
+            return After::Next(Phase::Acquire);
+        }
+        if block {
+            links.pause(left);
+            return After::Next(Phase::Acquire);
+        }
+        self.expired = false;
+        let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
+        After::Wait(Phase::Pause { until }, wait)
+    }
+}
