@@ -6,7 +6,10 @@ use crate::effect::covers;
 use crate::farm::{Farm, asked, asked_often, asked_with, hold, mounts, node};
 use crate::support::{Gate, Httpd, Mpm, client, process, under_each_mpm, wait_until};
 
-under_each_mpm!(what_killed_processes_had_in_work_is_given_back);
+under_each_mpm!(
+    what_killed_processes_had_in_work_is_given_back,
+    a_graceful_restart_keeps_states_and_statistics,
+);
 
 fn what_killed_processes_had_in_work_is_given_back(mpm: Mpm) {
     covers!("busy_limit", "max_in_flight");
@@ -66,8 +69,6 @@ fn last_notes(httpd: &Httpd, count: usize) -> BTreeMap<String, String> {
     let pairs = line.split('|').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
-
-under_each_mpm!(a_graceful_restart_keeps_states_and_statistics);
 
 fn a_graceful_restart_keeps_states_and_statistics(mpm: Mpm) {
     covers!("recover_time", "lbfactor");

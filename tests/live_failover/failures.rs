@@ -250,8 +250,7 @@ fn a_failing_farm_is_not_buried_under_repetitions() {
     let httpd =
         Httpd::builder().jk_log_level("error").workers(workers).conf(mounts(&["ten", "free"])).start();
     let ask = |path: &str, times: usize| {
-        let mut client = Client::connect(httpd.port());
-        (0..times).filter(|_| client.get(path).status == 503).count()
+        crate::farm::asked_often(&httpd, path, times).iter().filter(|node| *node == "503").count()
     };
     // Half of the requests fail once; the first hundred or so have credit, then one of five gets another try.
     let refused = ask("/ten/x", 600);

@@ -42,7 +42,7 @@ fn only_pings_first(node: &Backend, since: usize) -> usize {
     probes
 }
 
-under_each_mpm!(a_member_is_probed_and_comes_back_by_itself);
+under_each_mpm!(a_member_is_probed_and_comes_back_by_itself, when_the_prober_is_killed_another_process_goes_on);
 
 fn a_member_is_probed_and_comes_back_by_itself(mpm: Mpm) {
     covers!("recover_time");
@@ -119,8 +119,6 @@ fn pid_of(line: &str) -> u32 {
     let field = line.split('[').nth(3).and_then(|field| field.split(':').next());
     field.and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("no process id in {line:?}"))
 }
-
-under_each_mpm!(when_the_prober_is_killed_another_process_goes_on);
 
 fn when_the_prober_is_killed_another_process_goes_on(mpm: Mpm) {
     covers!("recover_time");

@@ -358,17 +358,6 @@ fn variables() -> World {
     let force =
         farm(&mut world, "sticky_session_force=1", &["", ""], "", "SetEnvIf X-Route (.*) JK_ROUTE=$1");
     world.add(get(force, "/x").header("X-Route", "n2"));
-    let other = farm(
-        &mut world,
-        "",
-        &["", ""],
-        "",
-        "JkStickyIgnoreIndicator I\nJkRouteIndicator R\nJkStatelessIndicator S\nSetEnvIf X-I (.*) I=$1\nSetEnvIf X-R (.*) R=$1\nSetEnvIf X-S (.*) S=$1\nSetEnv JK_ROUTE n1",
-    );
-    for header in ["X-I", "X-R", "X-S"] {
-        world.add(with(get(other, "/x"), "a.n2").header(header, if header == "X-R" { "n2" } else { "1" }));
-        world.add(get(other, "/x").header(header, if header == "X-R" { "n1" } else { "1" }));
-    }
     let log = "JkRequestLogFormat \"RL|%w %R %s\"";
     let host = farm(&mut world, "", &["", "", "activation=d"], "", log);
     ask(&mut world, host, &["", "a.n3", "", "a.n1", "a.n2"]);
