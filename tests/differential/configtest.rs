@@ -54,6 +54,19 @@ const ROWS: &[Row] = &[
     differs("workers: worker.w1.foo=1", "DIFF-checked-workers"),
     differs("workers: worker.w1.type=foo", "DIFF-checked-workers"),
     differs("workers: worker.w1.mount=m/*", "DIFF-checked-workers"),
+    same("workers: worker.list=l\nworkers: worker.l.type=lb\nworkers: worker.l.balance_workers=w1,w2"),
+    differs("workers: worker.list=l\nworkers: worker.l.type=lb", "DIFF-checked-workers"),
+    differs(
+        "workers: worker.list=l\nworkers: worker.l.type=lb\nworkers: worker.l.balance_workers=w1,k\nworkers: worker.k.type=lb\nworkers: worker.k.balance_workers=w1",
+        "DIFF-members",
+    ),
+    differs(
+        "workers: worker.list=l\nworkers: worker.l.type=lb\nworkers: worker.l.balance_workers=w1,w2\nworkers: worker.l.set_session_cookie=1",
+        "DIFF-own-cookie",
+    ),
+    same(
+        "workers: worker.list=l\nworkers: worker.l.type=lb\nworkers: worker.l.balance_workers=w1,w2\nworkers: worker.l.set_session_cookie=1\nworkers: worker.l.session_cookie=R",
+    ),
     same("workers: no equals sign"),
     same("JkMountFile conf/missing"),
     same("JkMountFile conf"),

@@ -23,9 +23,12 @@ pub fn worlds(seed: u64, requests: u64) -> Vec<World> {
     let count = requests.div_ceil(PER_WORLD);
     (0..count)
         .map(|index| {
-            // Mixed, or the streams of neighbouring seeds would overlap.
-            let mut random = Random(Random(seed).next() ^ Random(!index).next());
-            world(&mut random, seed, index, PER_WORLD.min(requests - index * PER_WORLD))
+            world(
+                &mut Random::of_world(seed, index),
+                seed,
+                index,
+                PER_WORLD.min(requests - index * PER_WORLD),
+            )
         })
         .collect()
 }
@@ -291,9 +294,15 @@ fn request(random: &mut Random) -> Case {
 }
 
 /// A small generator (SplitMix64).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// The stream of one of the worlds of a seed.
+    pub fn of_world(seed: u64, index: u64) -> Self {
+        // Mixed, or the streams of neighbouring seeds would overlap.
+        Self(Self(seed).next() ^ Self(!index).next())
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -303,16 +312,16 @@ impl Random {
     }
 
     /// Less than `limit`, or 0.
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit.max(1) as u64).unwrap_or(0)
     }
 
     /// One of so many times.
-    fn chance(&mut self, odds: usize) -> bool {
+    pub fn chance(&mut self, odds: usize) -> bool {
         self.below(odds) == 0
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! | variable | effect |
 //! |---|---|
-//! | `DIFF_REQUESTS` | how many requests are generated (default 5000) |
+//! | `DIFF_REQUESTS` | how many requests are generated (default 5000), and a third as many for balancers |
 //! | `DIFF_SEED` | seed of the generator (default: from the time; printed) |
 //! | `DIFF_ONLY` | only worlds with this text in their name; entries without use are no failure then |
 //! | `DIFF_SHOW` | how many failures are shown in full (default 25) |
@@ -21,6 +21,7 @@ mod case;
 mod cases;
 mod configtest;
 mod facts;
+mod farms;
 mod generate;
 #[path = "../support/httpd_view.rs"]
 mod httpd_view;
@@ -48,7 +49,8 @@ fn both_modules_do_the_same() {
     let requests = number("DIFF_REQUESTS").unwrap_or(5000);
     println!("generated requests: DIFF_SEED={seed} DIFF_REQUESTS={requests}");
     let mut report = Report::default();
-    for world in cases::worlds().into_iter().chain(generate::worlds(seed, requests)) {
+    let generated = generate::worlds(seed, requests).into_iter().chain(farms::worlds(seed, requests / 3));
+    for world in cases::worlds().into_iter().chain(generated) {
         if world.name.contains(&only) {
             report.world(&world, &run::run(&world));
         }

@@ -19,7 +19,16 @@ const HURRY: Duration = Duration::from_secs(1);
 /// In every world: no limit on keep-alive, and a line in the access log for each case.
 const BASE: &str = "MaxKeepAliveRequests 0\nHostnameLookups Off\n\
     LogFormat \"%{X-Case}i|%{JK_WORKER_NAME}n|%{JK_WORKER_TYPE}n|%{JK_WORKER_ROUTE}n|%<{JK_WORKER_NAME}n|\
-%{JK_REQUEST_DURATION}n|%>s|%s|%U\" cases\nCustomLog logs/cases.log cases\n";
+%{JK_REQUEST_DURATION}n|%>s|%s|\
+%{JK_LB_FIRST_NAME}n|%{JK_LB_FIRST_VALUE}n|%{JK_LB_FIRST_ACCESSED}n|%{JK_LB_FIRST_SESSIONS}n|%{JK_LB_FIRST_READ}n|\
+%{JK_LB_FIRST_TRANSFERRED}n|%{JK_LB_FIRST_ERRORS}n|%{JK_LB_FIRST_BUSY}n|%{JK_LB_FIRST_ACTIVATION}n|\
+%{JK_LB_FIRST_STATE}n|%{JK_LB_LAST_NAME}n|%{JK_LB_LAST_VALUE}n|%{JK_LB_LAST_ACCESSED}n|%{JK_LB_LAST_SESSIONS}n|\
+%{JK_LB_LAST_READ}n|%{JK_LB_LAST_TRANSFERRED}n|%{JK_LB_LAST_ERRORS}n|%{JK_LB_LAST_BUSY}n|\
+%{JK_LB_LAST_ACTIVATION}n|%{JK_LB_LAST_STATE}n|%U\" cases\nCustomLog logs/cases.log cases\n";
+
+/// Notes about members, as the format above has them for the first and the last one.
+const MEMBER_NOTES: [&str; 10] =
+    ["name", "value", "accessed", "sessions", "read", "transferred", "errors", "busy", "activation", "state"];
 
 /// What both modules did with one case.
 pub struct Pair<'w> {
@@ -134,7 +143,12 @@ fn side(world: &World, original: bool) -> (Vec<Observation>, Observation) {
         let digits: String = parts[5].chars().map(|c| if c.is_ascii_digit() { 'd' } else { c }).collect();
         seen.insert("log.duration".into(), digits);
         seen.insert("log.status".into(), format!("{} {}", parts[6], parts[7]));
-        seen.insert("log.path".into(), parts[8..].join("|"));
+        for (at, value) in parts[8..28].iter().enumerate() {
+            let (which, note) =
+                (["first", "last"][at / MEMBER_NOTES.len()], MEMBER_NOTES[at % MEMBER_NOTES.len()]);
+            seen.insert(format!("log.{which}-member.{note}"), (*value).to_owned());
+        }
+        seen.insert("log.path".into(), parts[28..].join("|"));
     }
     let lines = httpd.jk_log();
     let mut lines: Vec<_> =

@@ -97,6 +97,42 @@ pub(crate) const BAD: &[Bad] = &[
         &[Workers(3, "type ajp14 is not supported any more; use type ajp13")],
     ),
     bad(
+        "balancer without members",
+        "",
+        "worker.list=l\nworker.l.type=lb\n",
+        &[Workers(2, "balancer 'l' has no members; set worker.l.balance_workers")],
+    ),
+    bad(
+        "balancer in a balancer",
+        "",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a,k\nworker.a.port=1\nworker.k.type=lb\nworker.k.balance_workers=a\n",
+        &[Workers(3, "member 'k' of balancer 'l' has type lb; members must have type ajp13")],
+    ),
+    bad(
+        "member twice",
+        "",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a\nworker.l.balance_workers=a\nworker.a.port=1\n",
+        &[Workers(4, "worker.l.balance_workers names 'a' twice")],
+    ),
+    bad(
+        "two members with one route",
+        "",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a,b\nworker.a.port=1\nworker.b.port=2\nworker.b.route=a\n",
+        &[Workers(3, "members 'a' and 'b' of balancer 'l' have the same route 'a'")],
+    ),
+    bad(
+        "cookie of a balancer that would replace Tomcat's",
+        "",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a\nworker.l.set_session_cookie=1\nworker.a.port=1\n",
+        &[Workers(4, "worker.l.set_session_cookie would overwrite Tomcat's own cookie JSESSIONID")],
+    ),
+    bad(
+        "key that is none",
+        "",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a\nworker.l.hash_key=moon\nworker.a.port=1\n",
+        &[Workers(4, "'moon' is not one of session, cookie:NAME, header:NAME, uri, client")],
+    ),
+    bad(
         "status code that is a word",
         "",
         third!("worker.w1.fail_on_status=503,none"),
@@ -366,11 +402,8 @@ pub(crate) const BAD: &[Bad] = &[
     ),
 ];
 
-/// Types of workers that this version knows and does not serve; each is refused with the line it is described at.
-pub(crate) const UNSERVED: &[(&str, &str)] = &[
-    ("lb", "worker.list=w9\nworker.w9.type=lb\nworker.w9.balance_workers=m1\nworker.m1.port=8010\n"),
-    ("status", "worker.list=w9\nworker.w9.type=status\n"),
-];
+/// Types of workers that this version knows and does not serve; it is refused with the line it is described at.
+pub(crate) const UNSERVED: &[(&str, &str)] = &[("status", "worker.list=w9\nworker.w9.type=status\n")];
 
 /// Configurations that start, and a text the error log must contain then.
 pub(crate) const GOOD: &[(&str, &str, &str, &str)] = &[
@@ -409,5 +442,23 @@ pub(crate) const GOOD: &[(&str, &str, &str, &str)] = &[
     ("names of directives in any case", "jkmount /a/* w1\nJKUNMOUNT /a/b/* *\njkLOGlevel WARNING", FINE, ""),
     ("levels by their alias", "JkLogLevel warning", FINE, ""),
     ("mount with unknown extension", "JkMount /a/* w1;frobnicate=1", FINE, "frobnicate"),
+    (
+        "balancer",
+        "JkMount /a/* l",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=m1 m2\nworker.m1.port=8010\nworker.m2.port=8011\n",
+        "",
+    ),
+    (
+        "balancer with a method that is not known",
+        "JkMount /a/* l",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=m1\nworker.l.method=magic\nworker.m1.port=8010\n",
+        "the default is used: Request",
+    ),
+    (
+        "balancer with a member whose name has no address",
+        "JkMount /a/* l",
+        "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=m1 m2\nworker.m1.host=nowhere.invalid\nworker.m2.port=8011\n",
+        "nowhere.invalid",
+    ),
     ("two blanks in a quoted pattern", "JkMount \"/a b/*\" w1", FINE, ""),
 ];

@@ -38,11 +38,11 @@ impl InWork {
 impl Drop for InWork {
     fn drop(&mut self) {
         drop(self.flight.take()); // first, or those who are woken find everything as it was
-        if self.gauge.waiting() > 0 {
+        if self.gauge.is_awaited() {
             ring_one(&self.gauge.bell);
         }
         if let Some(balancer) = self.balancer
-            && balancer.gauge.waiting() > 0
+            && balancer.gauge.is_awaited()
         {
             ring_one(&balancer.gauge.bell);
         }

@@ -1,5 +1,6 @@
 //! The cases chosen by hand, by subject.
 
+pub mod balancers;
 mod files;
 mod mapping;
 mod modules;
@@ -17,6 +18,7 @@ pub fn worlds() -> Vec<World> {
     worlds.extend(steering::worlds());
     worlds.extend(responses::worlds());
     worlds.extend(modules::worlds());
+    worlds.extend(balancers::worlds());
     for world in &mut worlds {
         for name in
             ["static.txt", "app/static.txt", "app/s/x", "d/index.html", "x.gz", "a;b.txt", "sub/page.html"]
