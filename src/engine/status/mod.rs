@@ -1,10 +1,14 @@
 //! The status worker: shows and changes the workers at run time.
 
+pub mod api;
 pub mod change;
 pub mod command;
+pub mod csrf;
 pub mod dump;
 mod fields;
 pub mod histogram;
+pub mod json;
+pub mod metrics;
 pub mod page;
 pub mod prop;
 pub mod property;
