@@ -100,7 +100,7 @@ pub(super) fn balancer<'a>(balancer: &'a Balancer, view: &View, status: &Status)
 }
 
 /// The settings that members and AJP workers have in common, without the name.
-fn conf(backend: &Backend, order: Order) -> Vec<Field<'_>> {
+pub(super) fn conf(backend: &Backend, order: Order) -> Vec<Field<'_>> {
     let source = if backend.source.is_empty() { "undefined" } else { &backend.source };
     let mut fields = vec![
         plain("type", "ajp13"),

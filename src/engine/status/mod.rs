@@ -1,5 +1,6 @@
 //! The status worker: shows and changes the workers at run time.
 
+pub mod answer;
 pub mod api;
 pub mod change;
 pub mod command;
@@ -7,6 +8,7 @@ pub mod csrf;
 pub mod dump;
 mod fields;
 pub mod histogram;
+pub mod html;
 pub mod json;
 pub mod metrics;
 pub mod page;
