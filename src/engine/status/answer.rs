@@ -139,7 +139,9 @@ fn page<'a>(worker: Worker<'a>, request: &Request<'a>, actor: Actor<'a>) -> Answ
     let parsed = Query::parse(request.query, body);
     let bad_query = parsed.is_err();
     let query = parsed.unwrap_or_default();
-    let mode = command::mode(worker.status, &query);
+    let mut mode = command::mode(worker.status, &query);
+    // HEAD promises to change nothing.
+    mode.read_only |= request.method == "HEAD";
     let render = |content: Content<'_>| {
         let token = if mode.read_only { String::new() } else { bearer(&worker, request.user).token() };
         document(&worker, &query, mode, texts, &token, content)

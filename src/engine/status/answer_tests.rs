@@ -150,6 +150,14 @@ fn scripts_change_by_get_as_ever() {
 }
 
 #[test]
+fn head_changes_nothing() {
+    let head = Request { method: "HEAD", query: b"cmd=reset&w=lb", ..GET };
+    assert_eq!(ready(&head).status, 403);
+    assert_eq!(ready(&Request { query: b"cmd=list", ..head }).status, 200);
+    assert_eq!(ready(&Request { path: "/s/api/v1/balancers/lb/reset", ..head }).status, 405);
+}
+
+#[test]
 fn browsers_need_the_form() {
     let marked = Signals {
         origin: Some("https://a.example"),
