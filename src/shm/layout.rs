@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!        0  Header        128 octets: what this is, capacities, how much is used, the lease
-//!     4096  WorkerState   192 octets each   x workers
+//!     4096  WorkerState   768 octets each   x workers
 //!           MemberState   128 octets each   x members
 //!           BalancerState 128 octets each   x balancers
 //!           row           one per process   x rows
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn parts_lie_behind_each_other() {
         let shape = Shape::of(SMALL).unwrap();
-        assert_eq!(shape.members, 4096 + 3 * 192);
+        assert_eq!(shape.members, 4096 + 3 * 768);
         assert_eq!(shape.balancers, shape.members + 5 * 128);
         assert_eq!(shape.rows, shape.balancers + 2 * 128);
         assert_eq!(shape.stride, 128); // 64 + 5 * 8, filled up

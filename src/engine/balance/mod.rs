@@ -22,6 +22,7 @@ pub mod pick;
 pub mod rounds;
 pub mod session;
 pub mod state;
+pub mod stats;
 mod sync;
 #[cfg(test)]
 mod testing;

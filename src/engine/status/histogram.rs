@@ -53,6 +53,14 @@ impl Histogram {
         self.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// Copies the counts.
+    pub fn copy_to(&self, to: &Self) {
+        let Self { buckets, micros } = self;
+        for (from, to) in buckets.iter().zip(&to.buckets).chain(std::iter::once((micros, &to.micros))) {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// The counts now.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
