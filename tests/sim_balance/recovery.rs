@@ -124,7 +124,7 @@ fn when_everybody_fails_and_comes_back_so_does_service() {
 
 #[test]
 fn a_slow_start_gives_little_at_first_and_all_in_the_end() {
-    for method in [Method::Request, Method::Busyness, Method::P2C, Method::Latency] {
+    for method in [Method::Request, Method::Busyness, Method::P2C, Method::Latency, Method::Hash] {
         let mut given = settings(method);
         given.slow_start = Duration::from_secs(30);
         let records = Records::new(3, 2);
