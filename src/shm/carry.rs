@@ -76,7 +76,7 @@ pub(super) fn member(from: &MemberState, to: &MemberState) {
         ramp_from,
         elected,
         sessions,
-        reserved_hot,
+        drain_until,
         elected_before,
         first_error,
         last_error,
@@ -86,11 +86,11 @@ pub(super) fn member(from: &MemberState, to: &MemberState) {
         configured_distance,
         configured_factor,
         reset_at,
-        drain_until,
+        announced,
     } = from;
     carry_fields!(to: value, mult, state, activation, distance, factor, ramp_from, elected, sessions);
-    carry_fields!(to: reserved_hot, elected_before, first_error, last_error, errors, trouble);
-    carry_fields!(to: configured_activation, configured_distance, configured_factor, reset_at, drain_until);
+    carry_fields!(to: drain_until, elected_before, first_error, last_error, errors, trouble);
+    carry_fields!(to: configured_activation, configured_distance, configured_factor, reset_at, announced);
 }
 
 /// Copies what lasts of a balancer.

@@ -92,12 +92,13 @@ fn variables_name_the_route_and_put_stickiness_aside() {
     let workers = farm.balancer("b", "", &["", "activation=s domain=d", "domain=d"])
         + &farm.balancer("c", "", &EVERYTHING);
     let conf = mounts(&["b", "c"])
-        + "SetEnvIf X-Route (.*) JK_ROUTE=$1\nSetEnvIf X-Ignore (.*) JK_STICKY_IGNORE=$1\n\
+        + "SetEnvIf X-Route (.+) JK_ROUTE=$1\nSetEnvIf X-Ignore (.+) JK_STICKY_IGNORE=$1\n\
+           SetEnvIf X-Route ^empty$ JK_ROUTE=\nSetEnvIf X-Ignore ^empty$ JK_STICKY_IGNORE=\n\
            JkRequestLogFormat \"RL|%w %R %U\"\n";
     let httpd = Httpd::builder().workers(workers).conf(conf).start();
     for _ in 0..3 {
         assert_eq!(asked_with(&httpd, "/c/x;jsessionid=a.n1", ("X-Route", "n3")), "n3");
-        assert_eq!(asked_with(&httpd, "/c/x;jsessionid=a.n1", ("X-Route", "")), "n1");
+        assert_eq!(asked_with(&httpd, "/c/x;jsessionid=a.n1", ("X-Route", "empty")), "n1");
         // A member that is stopped: its domain.
         assert_eq!(asked_with(&httpd, "/b/x", ("X-Route", "n2")), "n3");
     }
@@ -109,7 +110,7 @@ fn variables_name_the_route_and_put_stickiness_aside() {
     let ignored = |value: &str| -> Vec<String> {
         (0..6).map(|_| asked_with(&httpd, "/c/x;jsessionid=a.n1", ("X-Ignore", value))).collect()
     };
-    for value in ["1", "", "17"] {
+    for value in ["1", "empty", "17"] {
         assert!(shares(&ignored(value)).len() > 1, "{value:?}");
     }
     for value in ["0", "no"] {

@@ -161,8 +161,8 @@ pub struct MemberState {
     pub elected: AtomicU64,
     /// Requests without a session id.
     pub sessions: AtomicU64,
-    /// Reserved, zero.
-    pub reserved_hot: AtomicU64,
+    /// When a member that is being drained is stopped, a tick; 0: never.
+    pub drain_until: AtomicU64,
     // The second one.
     /// `elected` at the last maintenance.
     pub elected_before: AtomicU64,
@@ -182,8 +182,8 @@ pub struct MemberState {
     pub configured_factor: AtomicU32,
     /// When counters were reset last, seconds since 1970.
     pub reset_at: AtomicU64,
-    /// When a member that is being drained is stopped, a tick; 0: never.
-    pub drain_until: AtomicU64,
+    /// When it was logged that it is out of service; 0: it was not.
+    pub announced: AtomicU64,
 }
 
 /// The shared record of a balancer.
