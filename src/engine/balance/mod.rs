@@ -7,6 +7,7 @@
 //!
 //! Source: jk_lb_worker.c of mod_jk.
 
+pub mod admin;
 mod adopt;
 pub mod budget;
 pub mod cookie;

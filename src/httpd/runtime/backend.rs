@@ -50,7 +50,7 @@ pub struct Backend {
     pub place: usize,
     pub(super) settings: Ajp13,
     view: View,
-    pub(super) peer: Peer,
+    pub(super) peer: Arc<Peer>,
     pub(super) options: SocketOptions,
     pub(super) pool: Arc<Pool>,
 }
@@ -91,6 +91,15 @@ impl View {
     }
 }
 
+fn endpoint(settings: &Ajp13) -> Endpoint {
+    match &settings.address {
+        Address::Tcp { host, port } => {
+            Endpoint::Tcp { host: host.clone(), port: *port, prefer_ipv6: settings.prefer_ipv6 }
+        }
+        Address::Unix(path) => Endpoint::Unix(path.into()),
+    }
+}
+
 impl Backend {
     pub(super) fn new(
         name: &str,
@@ -100,12 +109,6 @@ impl Backend {
         now: Tick,
         complain: &mut impl FnMut(&str, String),
     ) -> Self {
-        let endpoint = match &settings.address {
-            Address::Tcp { host, port } => {
-                Endpoint::Tcp { host: host.clone(), port: *port, prefer_ipv6: settings.prefer_ipv6 }
-            }
-            Address::Unix(path) => Endpoint::Unix(path.into()),
-        };
         let source: Option<IpAddr> = match &settings.source {
             LocalAddress::Any => None,
             LocalAddress::Host(host) => match resolve_source(host, settings.prefer_ipv6) {
@@ -125,7 +128,7 @@ impl Backend {
             warned_surplus: AtomicBool::new(false),
             state,
             place,
-            peer: Peer::new(endpoint, RESOLVE_INTERVAL, now),
+            peer: Arc::new(Peer::new(endpoint(settings), RESOLVE_INTERVAL, now)),
             options: SocketOptions {
                 source,
                 keepalive: settings.socket_keepalive,
@@ -138,6 +141,45 @@ impl Backend {
             view: View::new(settings),
             settings: settings.clone(),
         }
+    }
+
+    /// The same worker with other settings. Connections are kept unless they lead elsewhere now.
+    pub(super) fn changed(&self, settings: Ajp13) -> Self {
+        let moved = settings.address != self.settings.address;
+        let peer = if moved {
+            Arc::new(Peer::new(endpoint(&settings), RESOLVE_INTERVAL, clock::now()))
+        } else {
+            Arc::clone(&self.peer)
+        };
+        if moved {
+            self.pool.renew();
+        }
+        Self {
+            name: self.name.clone(),
+            c_name: self.c_name.clone(),
+            address: settings.address.to_string(),
+            listed: self.listed,
+            warned_forbidden: AtomicBool::new(false),
+            warned_surplus: AtomicBool::new(false),
+            state: self.state,
+            place: self.place,
+            view: View::new(&settings),
+            peer,
+            options: self.options.clone(),
+            pool: Arc::clone(&self.pool),
+            settings,
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Ajp13 {
+        &self.settings
+    }
+
+    /// What its host name stands for in this process.
+    pub fn resolved(&self) -> Result<String, String> {
+        let known = self.peer.known().map_err(|error| error.to_string())?;
+        Ok(known.to_string())
     }
 
     /// Its address, or why there is none.
@@ -227,7 +269,7 @@ impl Backend {
                 server_errors: None,
                 flush_packets: false,
                 flush_head: false,
-                timed: false,
+                timed: true,
             },
             connect_ping: view.connect_ping,
             prepost_ping: view.prepost_ping,
