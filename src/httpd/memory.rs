@@ -12,7 +12,6 @@ use crate::engine::config::model::{Kind, WorkerSet};
 use crate::engine::units::Tick;
 use crate::ffi::server::Startup;
 use crate::ffi::time;
-use crate::shm::journal::Journal;
 use crate::shm::layout::{Capacity, Map};
 use crate::shm::lease;
 use crate::shm::process::{Share, reap};
@@ -134,8 +133,8 @@ impl Records for Handed<'_> {
         self.0.balancer(name).unwrap_or_else(|_| (Box::leak(Box::default()), usize::MAX))
     }
 
-    fn journal(&self) -> Journal {
-        self.0.map().journal()
+    fn map(&self) -> Map {
+        self.0.map()
     }
 }
 
@@ -153,7 +152,7 @@ impl Seat {
 
     /// The shares of this child.
     pub fn cells(&self) -> Cells {
-        Cells { workers: self.share.workers(), balancers: self.share.balancers() }
+        Cells { workers: self.share.workers(), balancers: self.share.balancers(), links: self.share.links() }
     }
 }
 

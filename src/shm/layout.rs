@@ -8,6 +8,7 @@
 //!           row           one per process   x rows
 //!             RowHead      64 octets: whose row it is
 //!             Cell          8 octets each   x workers, then x balancers
+//!             links         4 octets each   x workers: open connections
 //!             (filled up to a multiple of 64)
 //!           JournalHead   192 octets: settings changed at run time, see [`super::journal`]
 //!           text          512 octets for each record, twice
@@ -132,6 +133,8 @@ pub struct RowView {
     pub workers: &'static [Cell],
     /// By the places of the balancers.
     pub balancers: &'static [Cell],
+    /// Open connections, by the places of the workers.
+    pub links: &'static [AtomicU32],
 }
 
 /// Where the parts of a segment begin, in octets.
@@ -160,7 +163,9 @@ impl Shape {
         let balancers_at = members_at.checked_add(members.checked_mul(size_of::<MemberState>())?)?;
         let rows_at = balancers_at.checked_add(balancers.checked_mul(size_of::<BalancerState>())?)?;
         let cells = workers.checked_add(balancers)?.checked_mul(size_of::<Cell>())?;
-        let stride = size_of::<RowHead>().checked_add(cells)?.checked_next_multiple_of(LINE)?;
+        let links = workers.checked_mul(size_of::<AtomicU32>())?;
+        let stride =
+            size_of::<RowHead>().checked_add(cells)?.checked_add(links)?.checked_next_multiple_of(LINE)?;
         let journal = rows_at.checked_add(rows.checked_mul(stride)?)?;
         let records = workers.checked_add(members)?.checked_add(balancers)?;
         let words = records.checked_mul(JOURNAL / size_of::<AtomicU64>())?;
@@ -260,16 +265,26 @@ impl Map {
         }
         let at = self.shape.rows + place * self.shape.stride;
         let cells = at + size_of::<RowHead>();
-        // SAFETY: Shape has counted `rows` rows of `stride` octets into the size, and `stride` holds the head and all cells;
+        // SAFETY: Shape has counted `rows` rows of `stride` octets into the size, and `stride` holds the head, all cells and links;
         // `at` is a multiple of 64, `cells` of 8.
-        let (head, workers, balancers) = unsafe {
+        let (head, workers, balancers, links) = unsafe {
             (
                 self.base.add(at).cast::<RowHead>().as_ref(),
                 self.slice(cells, workers),
                 self.slice(cells + workers * size_of::<Cell>(), balancers),
+                self.slice(cells + (workers + balancers) * size_of::<Cell>(), workers),
             )
         };
-        Some(RowView { head, workers, balancers })
+        Some(RowView { head, workers, balancers, links })
+    }
+
+    /// Open connections to the worker at a place, over all processes that are there.
+    pub fn open_links(self, place: usize) -> u32 {
+        (0..self.used().rows)
+            .filter_map(|row| self.row(row))
+            .filter(|row| row.head.owner.load(Ordering::Relaxed) != 0)
+            .filter_map(|row| row.links.get(place))
+            .fold(0, |sum, links| sum.saturating_add(links.load(Ordering::Relaxed)))
     }
 
     /// The settings changed at run time.
@@ -349,7 +364,7 @@ mod tests {
         assert_eq!(shape.members, 4096 + 3 * 768);
         assert_eq!(shape.balancers, shape.members + 5 * 128);
         assert_eq!(shape.rows, shape.balancers + 2 * 128);
-        assert_eq!(shape.stride, 128); // 64 + 5 * 8, filled up
+        assert_eq!(shape.stride, 128); // 64 + 5 * 8 + 3 * 4, filled up
         assert_eq!(shape.journal, shape.rows + 4 * shape.stride);
         assert_eq!(shape.words, 10 * 64);
         assert!(shape.journal + 192 + 2 * shape.words * 8 <= shape.size);
@@ -372,6 +387,7 @@ mod tests {
                 let row = map.row(place).unwrap();
                 assert_eq!(std::ptr::from_ref(row.head).addr() % LINE, 0);
                 spans.extend([span(slice::from_ref(row.head)), span(row.workers), span(row.balancers)]);
+                spans.push(span(row.links));
             }
             spans.extend(map.journal().spans());
             assert!(map.row(capacity.rows).is_none());

@@ -41,8 +41,7 @@ impl WorkerState {
         }
         self.reply_timeouts.store(0, Relaxed);
         self.gauge.reset();
-        let connected = u32::try_from(self.connected.load(Relaxed)).unwrap_or(0);
-        self.most_connected.store(connected, Relaxed);
+        self.most_connected.store(0, Relaxed);
         self.reset_at.store(now, Relaxed);
     }
 }

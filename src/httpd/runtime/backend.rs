@@ -3,8 +3,8 @@
 //! Made in the parent while it reads the configuration; pools are empty then, so each child gets its own by forking.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::work::{self, InWork, Queue};
@@ -15,9 +15,11 @@ use crate::engine::proxy::attempts::{WorkerView, ping};
 use crate::engine::proxy::pump::{Manner, Timing};
 use crate::engine::request::WorkerFacts;
 use crate::engine::units::Tick;
+use crate::shm::layout::Map;
 use crate::transport::address::{Endpoint, resolve_source};
 use crate::transport::clock;
 use crate::transport::connect::connect_to;
+use crate::transport::connection::Connection;
 use crate::transport::peer::Peer;
 use crate::transport::pool::Pool;
 use crate::transport::socket::SocketOptions;
@@ -53,6 +55,16 @@ pub struct Backend {
     pub(super) peer: Arc<Peer>,
     pub(super) options: SocketOptions,
     pub(super) pool: Arc<Pool>,
+    links: Arc<OnceLock<Links>>,
+}
+
+/// Where a process counts its open connections to a worker, and the memory with the counts of all.
+#[derive(Debug, Clone, Copy)]
+pub struct Links {
+    /// The count of this process.
+    pub count: &'static AtomicU32,
+    /// All counts.
+    pub map: Map,
 }
 
 /// The parts of a [`WorkerView`] that take some thought, worked out once.
@@ -138,6 +150,7 @@ impl Backend {
                 PoolSize::Unlimited => None,
                 PoolSize::Limit(limit) => Some(limit),
             }),
+            links: Arc::default(),
             view: View::new(settings),
             settings: settings.clone(),
         }
@@ -167,7 +180,22 @@ impl Backend {
             peer,
             options: self.options.clone(),
             pool: Arc::clone(&self.pool),
+            links: Arc::clone(&self.links),
             settings,
+        }
+    }
+
+    /// From now on connections are counted.
+    pub(super) fn count_links(&self, links: Links) {
+        let _ = self.links.set(links);
+    }
+
+    /// A connection was opened in so much time.
+    pub(super) fn connected(&self, connection: &mut Connection, took: Duration) {
+        self.state.stats.connect.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        if let Some(Links { count, map }) = self.links.get() {
+            connection.count_in(count);
+            self.state.most_connected.fetch_max(map.open_links(self.place), Ordering::Relaxed);
         }
     }
 

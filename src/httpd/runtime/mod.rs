@@ -11,10 +11,10 @@ mod work;
 
 use std::ffi::CString;
 use std::sync::{Arc, OnceLock};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use backend::Backend;
+pub use backend::{Backend, Links};
 pub use connections::Connections;
 pub use farm::Farm;
 pub use versions::{Current, MOST as MOST_CHANGES};
@@ -25,6 +25,7 @@ use crate::engine::config::model::{Kind, Status, WorkerSet};
 use crate::engine::units::Tick;
 use crate::httpd::status::Facts;
 use crate::shm::journal::Journal;
+use crate::shm::layout::Map;
 use crate::transport::clock;
 use follow::Follow;
 use versions::Versions;
@@ -37,8 +38,8 @@ pub trait Records {
     fn member(&mut self, balancer: &str, name: &str) -> &'static MemberState;
     /// The record of a balancer and the place of its share in each process.
     fn balancer(&mut self, name: &str) -> (&'static BalancerState, usize);
-    /// The settings changed at run time.
-    fn journal(&self) -> Journal;
+    /// The memory they are in.
+    fn map(&self) -> Map;
 }
 
 /// The shares of this process in the shared counts.
@@ -48,6 +49,8 @@ pub struct Cells {
     pub workers: &'static [Cell],
     /// Of balancers.
     pub balancers: &'static [Cell],
+    /// Open connections to AJP workers.
+    pub links: &'static [AtomicU32],
 }
 
 /// All workers of a configuration.
@@ -61,6 +64,7 @@ pub struct Generation {
     /// The configuration, without what was changed at run time.
     set: Arc<WorkerSet>,
     follow: Follow,
+    map: Map,
     /// What status workers know beside the workers; set when the server is about to run.
     pub facts: OnceLock<Facts>,
     maintain: Option<Duration>,
@@ -136,7 +140,8 @@ impl Generation {
         mut complain: impl FnMut(&str, String),
     ) -> Self {
         let now = clock::now();
-        let journal = records.journal();
+        let map = records.map();
+        let journal = map.journal();
         let (version, changed) = follow::read(journal);
         let (mut backends, mut farms, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
         let mut targets = vec![Target::Farm(usize::MAX); set.workers.len()];
@@ -184,6 +189,7 @@ impl Generation {
             statuses,
             set: Arc::clone(set),
             follow: Follow::new(journal, version),
+            map,
             facts: OnceLock::new(),
             maintain: set.maintain.limit(),
             maintained: AtomicU64::new(now.0),
@@ -223,6 +229,11 @@ impl Generation {
         &self.set
     }
 
+    /// Open connections to an AJP worker, over all processes.
+    pub fn open_links(&self, worker: &Backend) -> u32 {
+        self.map.open_links(worker.place)
+    }
+
     /// The settings changed at run time.
     pub fn journal(&self) -> Journal {
         self.follow.journal
@@ -255,6 +266,11 @@ impl Generation {
 
     /// Gives this process its shares in the shared counts.
     pub fn settle(&self, cells: Cells) {
+        for backend in self.backends() {
+            if let Some(count) = cells.links.get(backend.place) {
+                backend.count_links(Links { count, map: self.map });
+            }
+        }
         let _ = self.cells.set(cells);
     }
 

@@ -76,7 +76,7 @@ pub(super) fn view(request: Request<'_>, live: &Live, facts: &Facts) -> View {
             Some(Kind::Ajp13(ajp)) => {
                 let worker = generation.backends().iter().find(|worker| worker.name == *name);
                 if let Some(worker) = worker {
-                    let mut shown = single(facts, worker, ajp);
+                    let mut shown = single(generation, facts, worker, ajp);
                     shown.maps = maps::of(&rules, name);
                     view.workers.push(shown);
                 }
@@ -130,7 +130,7 @@ fn member(generation: &Generation, facts: &Facts, farm: &Farm, place: usize, now
         Kind::Lb(_) | Kind::Status(_) => return None,
     };
     shown.backend.drift = member_drift(&configured, &shown);
-    fill(&mut shown.backend, backend, facts);
+    fill(&mut shown.backend, generation, backend, facts);
     let MemberState { value, mult, sessions, errors, first_error, last_error, reset_at, elected, .. } =
         engine.state;
     shown.backend.used = elected.load(Relaxed);
@@ -151,10 +151,10 @@ fn member(generation: &Generation, facts: &Facts, farm: &Farm, place: usize, now
     Some(shown)
 }
 
-fn single(facts: &Facts, worker: &Backend, configured: &Ajp13) -> AjpWorker {
+fn single(generation: &Generation, facts: &Facts, worker: &Backend, configured: &Ajp13) -> AjpWorker {
     let mut backend = settings::backend(&worker.name, worker.settings());
     backend.drift = backend_drift(&settings::backend(&worker.name, configured), &backend);
-    fill(&mut backend, worker, facts);
+    fill(&mut backend, generation, worker, facts);
     let WorkerState { errors, base, used, gauge, down_since, .. } = worker.state;
     let errors = errors.load(Relaxed).saturating_sub(base.errors.load(Relaxed));
     let used = used.load(Relaxed).saturating_sub(base.used.load(Relaxed));
@@ -173,7 +173,7 @@ fn single(facts: &Facts, worker: &Backend, configured: &Ajp13) -> AjpWorker {
 }
 
 /// What the record of a worker says.
-fn fill(shown: &mut view::Backend, worker: &Backend, facts: &Facts) {
+fn fill(shown: &mut view::Backend, generation: &Generation, worker: &Backend, facts: &Facts) {
     shown.address = match worker.resolved() {
         Ok(addresses) => addresses.split(", ").next().unwrap_or_default().to_owned(),
         Err(_) if worker.settings().address.is_usable() => "unresolved".to_owned(),
@@ -189,7 +189,7 @@ fn fill(shown: &mut view::Backend, worker: &Backend, facts: &Facts) {
     shown.read = counted(&state.received, &base.received);
     shown.busy = u64::from(state.gauge.now());
     shown.max_busy = u64::from(state.gauge.most());
-    shown.connected = u64::try_from(state.connected.load(Relaxed)).unwrap_or(0);
+    shown.connected = u64::from(generation.open_links(worker));
     shown.max_connected = u64::from(state.most_connected.load(Relaxed));
     shown.last_reset = since(&state.reset_at, facts);
     shown.last_error = stats.last_failure().map(|(at, cause)| LastError {
