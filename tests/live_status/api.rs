@@ -31,7 +31,7 @@ fn everything_is_read() {
     let text = members.to_string();
     assert!(text.contains("\"lb1\"") && text.contains("\"lb3\""), "{text}");
     let (_, member) = call(&httpd, "GET", "/balancers/lb/members/lb2", None);
-    assert_eq!((&member["elected"], &member["activation"], &member["state"]), (&json!(2), &json!("ACT"), &json!("OK")));
+    assert_eq!((&member["elected"], &member["activation"], &member["state"]), (&json!(2), &json!("Active"), &json!("OK")));
     let (_, worker) = call(&httpd, "GET", "/workers/solo", None);
     assert_eq!(worker["used"], 2, "{worker}");
     for (path, wanted) in [("", 200), ("/openapi.yaml", 200), ("/workers", 200), ("/workers/nope", 404), ("/nope", 404)] {
@@ -66,7 +66,7 @@ fn a_drain_ends_at_its_deadline() {
     let farm = Farm::of(3);
     let httpd = builder(&farm, "", "").start();
     let path = "/balancers/lb/members/lb2/drain";
-    let (status, answer) = call(&httpd, "POST", path, Some(&json!({"deadline": 1})));
+    let (status, answer) = call(&httpd, "POST", path, Some(&json!({"deadline_seconds": 1})));
     assert_eq!(status, 200, "{answer}");
     assert_eq!(value(&httpd, "lb2.activation"), "DIS");
     assert_eq!(asked_with(&httpd, "/lb/x", ("Cookie", "JSESSIONID=a.n2")), "n2");
