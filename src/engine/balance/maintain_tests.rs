@@ -146,3 +146,15 @@ fn reply_timeouts_are_halved() {
         assert_eq!(worker.reply_timeouts.load(Relaxed), after);
     }
 }
+
+#[test]
+fn maintenance_forgets_reply_timeouts() {
+    let shared = Shared::new(2);
+    let balancer = shared.balancer(Method::Request, &[1, 1]);
+    balancer.maintain(MINUTE, minutes(1));
+    shared.workers[1].reply_timeouts.store(9, Relaxed);
+    assert!(balancer.maintain(MINUTE, minutes(2)));
+    assert_eq!(shared.workers[1].reply_timeouts.load(Relaxed), 4);
+    assert!(balancer.maintain(MINUTE, minutes(4)));
+    assert_eq!(shared.workers[1].reply_timeouts.load(Relaxed), 1);
+}
