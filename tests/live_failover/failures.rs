@@ -7,7 +7,7 @@ use crate::farm::{Farm, asked, asked_with, mounts, node, who};
 use crate::support::{Backend, Client, Ended, Httpd, Mpm, client, under_each_mpm, wait_until};
 
 /// Lines of the log about failures of attempts: everything but members going down and coming up.
-pub fn failure_lines(httpd: &Httpd) -> Vec<String> {
+fn failure_lines(httpd: &Httpd) -> Vec<String> {
     let log = httpd.jk_log();
     let about = |line: &&str| {
         line.contains(" JK02") && !["JK0221", "JK0222", "JK0223", "JK0224"].iter().any(|id| line.contains(id))
