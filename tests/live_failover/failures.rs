@@ -7,7 +7,7 @@ use crate::farm::{Farm, asked, asked_with, mounts, node, who};
 use crate::support::{Backend, Client, Ended, Httpd, Mpm, client, under_each_mpm, wait_until};
 
 /// Lines of the log about failures of attempts: everything but members going down and coming up.
-pub fn failure_lines(httpd: &Httpd) -> Vec<String> {
+fn failure_lines(httpd: &Httpd) -> Vec<String> {
     let log = httpd.jk_log();
     let about = |line: &&str| {
         line.contains(" JK02") && !["JK0221", "JK0222", "JK0223", "JK0224"].iter().any(|id| line.contains(id))
@@ -254,10 +254,12 @@ fn a_failing_farm_is_not_buried_under_repetitions() {
     let ask = |path: &str, times: usize| {
         crate::farm::asked_often(&httpd, path, times).iter().filter(|node| *node == "503").count()
     };
-    // Half of the requests fail once; the first hundred or so have credit, then one of five gets another try.
+    // The first hundred or so have credit; then about half of the requests meet the bad one, of which one of five or so
+    // gets another try.
     let refused = ask("/ten/x", 600);
-    assert!((60..=200).contains(&refused), "{refused}");
-    assert_eq!(ask("/ten/x", 100).div_ceil(10), 4, "about 40 of 50");
+    assert!((150..=280).contains(&refused), "{refused}");
+    let refused = ask("/ten/x", 100);
+    assert!((35..=50).contains(&refused), "{refused}");
     assert!(httpd.jk_log().contains("JK0220"), "{}", httpd.jk_log());
     assert_eq!(ask("/free/x", 400), 0);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::effect::covers;
 use crate::farm::{Farm, asked, hold, mounts, node};
-use crate::support::{Backend, Client, Gate, Httpd, Mpm, client, under_each_mpm, wait_until};
+use crate::support::{Backend, Gate, Httpd, Mpm, client, under_each_mpm, wait_until};
 
 #[test]
 fn requests_wait_while_the_only_member_restarts() {

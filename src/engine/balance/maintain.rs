@@ -46,6 +46,7 @@ impl Balancer<'_> {
         self.forget_work(intervals);
         let mut failed = 0;
         for member in &self.members {
+            member.worker.decay(intervals);
             self.judge(member, now);
             if member.state.state() == State::Error {
                 failed += 1;

@@ -107,14 +107,8 @@ fn stateless() -> World {
         let lines = format!("method={method}");
         let host = farm(&mut world, &lines, &members, ";stateless=1", "");
         ask(&mut world, host, &["", "", "", "", "a.n3", "", "", ""]);
-        let host = farm(
-            &mut world,
-            &lines,
-            &members,
-            "",
-            "SetEnvIf X-Free (.+) JK_STATELESS=$1\nSetEnvIf X-Free ^empty$ JK_STATELESS=",
-        );
-        for value in ["1", "empty", "0", "x", "1", "-1"] {
+        let host = farm(&mut world, &lines, &members, "", "SetEnvIf X-Free (.+) JK_STATELESS=$1");
+        for value in ["1", "0", "x", "1", "-1"] {
             world.add(get(host, "/x").header("X-Free", value));
             ask(&mut world, host, &["", "a.n2", ""]);
         }
@@ -369,28 +363,35 @@ fn variables() -> World {
             "retry_interval=1",
             &members,
             "",
-            "SetEnvIf X-Route (.+) JK_ROUTE=$1\nSetEnvIf X-Route ^empty$ JK_ROUTE=\nSetEnvIf X-Ignore (.+) JK_STICKY_IGNORE=$1\nSetEnvIf X-Ignore ^empty$ JK_STICKY_IGNORE=",
+            "SetEnvIf X-Route (.+) JK_ROUTE=$1\nSetEnvIf X-Ignore (.+) JK_STICKY_IGNORE=$1",
         );
-        for route in ["n1", "n2", "n3", "empty", "gone", "d", "a.n2", ".n3"] {
+        for route in ["n1", "n2", "n3", "gone", "d", "a.n2", ".n3"] {
             for session in ["", "a.n1", "a.n3"] {
                 world.add(with(get(host, "/x"), session).header("X-Route", route));
             }
             world.add(get(host, "/x;jsessionid=b.n1").header("X-Route", route));
         }
-        for value in ["empty", "1", "0", "2", "-1", "yes"] {
+        for value in ["1", "0", "2", "-1", "yes"] {
             for session in ["", "a.n1", "a.n3", "a.n3"] {
                 world.add(with(get(host, "/x"), session).header("X-Ignore", value));
             }
         }
     }
-    let force = farm(
-        &mut world,
-        "sticky_session_force=1",
-        &["", ""],
-        "",
-        "SetEnvIf X-Route (.+) JK_ROUTE=$1\nSetEnvIf X-Route ^empty$ JK_ROUTE=",
-    );
+    let force =
+        farm(&mut world, "sticky_session_force=1", &["", ""], "", "SetEnvIf X-Route (.+) JK_ROUTE=$1");
     world.add(get(force, "/x").header("X-Route", "n2"));
+    // Set, and empty.
+    for (name, rule) in [
+        ("JK_ROUTE", ""),
+        ("JK_STICKY_IGNORE", ""),
+        ("JK_STICKY_IGNORE", ";sticky_ignore=0"),
+        ("JK_STATELESS", ""),
+        ("JK_STATELESS", ";stateless=0"),
+    ] {
+        let host =
+            farm(&mut world, "method=S", &["lbfactor=3", "", ""], rule, &format!("SetEnv {name} \"\""));
+        ask(&mut world, host, &["", "a.n2", "", "a.n1", "a.n2", ""]);
+    }
     // What a variable says replaces what the rule says.
     for rule in [";stateless=1", ";stateless=0", ";sticky_ignore=1", ";sticky_ignore=0"] {
         let conf = "SetEnvIf X-Free (.+) JK_STATELESS=$1\nSetEnvIf X-Ignore (.+) JK_STICKY_IGNORE=$1";
