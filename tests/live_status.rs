@@ -11,6 +11,10 @@ mod support;
 
 #[path = "live_status/api.rs"]
 mod api;
+#[path = "live_status/browser.rs"]
+mod browser;
+#[path = "live_status/chromium.rs"]
+mod chromium;
 #[path = "live_status/commands.rs"]
 mod commands;
 #[path = "live_status/desk.rs"]

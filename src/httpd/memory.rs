@@ -54,8 +54,7 @@ pub fn open<T>(
     const KEY: &str = "mod_jk_rs memory";
     let secret = random::secret().map_err(|error| CreateError::Memory(random::SECRET, error))?;
     let started = u64::try_from(time::wall().0).unwrap_or(0);
-    let fresh =
-        || Kept { registry: Mutex::new(None), generation: AtomicU32::new(0), secret, started };
+    let fresh = || Kept { registry: Mutex::new(None), generation: AtomicU32::new(0), secret, started };
     let own = fresh();
     let kept = match startup.process_pool() {
         Some(pool) => pool.remember_once(KEY, fresh),

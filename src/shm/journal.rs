@@ -97,7 +97,8 @@ impl Journal {
             let octets = usize::try_from(length.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
             let octets = octets.min(text.len().saturating_mul(8));
             let words = text.iter().take(octets.div_ceil(8));
-            let mut copy: Vec<u8> = words.flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
+            let mut copy: Vec<u8> =
+                words.flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
             copy.truncate(octets);
             fence(Ordering::Acquire);
             if self.head.version.0.load(Ordering::Relaxed) == version {

@@ -31,10 +31,15 @@ fn everything_is_read() {
     let text = members.to_string();
     assert!(text.contains("\"lb1\"") && text.contains("\"lb3\""), "{text}");
     let (_, member) = call(&httpd, "GET", "/balancers/lb/members/lb2", None);
-    assert_eq!((&member["elected"], &member["activation"], &member["state"]), (&json!(2), &json!("Active"), &json!("OK")));
+    assert_eq!(
+        (&member["elected"], &member["activation"], &member["state"]),
+        (&json!(2), &json!("Active"), &json!("OK"))
+    );
     let (_, worker) = call(&httpd, "GET", "/workers/solo", None);
     assert_eq!(worker["used"], 2, "{worker}");
-    for (path, wanted) in [("", 200), ("/openapi.yaml", 200), ("/workers", 200), ("/workers/nope", 404), ("/nope", 404)] {
+    for (path, wanted) in
+        [("", 200), ("/openapi.yaml", 200), ("/workers", 200), ("/workers/nope", 404), ("/nope", 404)]
+    {
         assert_eq!(call(&httpd, "GET", path, None).0, wanted, "{path}");
     }
     let (status, problem) = call(&httpd, "DELETE", "/workers/solo", None);
@@ -46,13 +51,18 @@ fn a_patch_changes_all_or_nothing_in_all_children() {
     let farm = Farm::of(3);
     let httpd = many_children(&farm, "");
     let member = "/balancers/lb/members/lb1";
-    let (status, answer) = call(&httpd, "PATCH", member, Some(&json!({"activation": "Disabled", "lbfactor": 4})));
+    let (status, answer) =
+        call(&httpd, "PATCH", member, Some(&json!({"activation": "Disabled", "lbfactor": 4})));
     assert_eq!(status, 200, "{answer}");
     in_each_child(&httpd, 4, |client| {
         let text = client.get("/jkstatus?mime=prop").text();
-        assert!(text.contains("worker.lb1.activation=DIS\n") && text.contains("worker.lb1.lbfactor=4\n"), "{text}");
+        assert!(
+            text.contains("worker.lb1.activation=DIS\n") && text.contains("worker.lb1.lbfactor=4\n"),
+            "{text}"
+        );
     });
-    let (status, problem) = call(&httpd, "PATCH", member, Some(&json!({"activation": "Active", "lbfactor": 0})));
+    let (status, problem) =
+        call(&httpd, "PATCH", member, Some(&json!({"activation": "Active", "lbfactor": 0})));
     assert_eq!(status, 400, "{problem}");
     assert_eq!(value(&httpd, "lb1.activation"), "DIS");
     let (status, _) = call(&httpd, "PATCH", "/balancers/lb", Some(&json!({"retries": 9})));

@@ -17,7 +17,8 @@ fn a_member_is_taken_out_and_put_back() {
     tell(&httpd, "cmd=update&from=list&w=lb&sw=lb2&vwa=0");
     assert_eq!(share_of::<3>(&asked_often(&httpd, "/lb/x", 6)), [2, 2, 2]);
     let log = httpd.jk_log();
-    let line = "status worker st: nobody authenticated from 127.0.0.1: member lb2 of balancer lb: activation from ";
+    let line =
+        "status worker st: nobody authenticated from 127.0.0.1: member lb2 of balancer lb: activation from ";
     assert!(log.contains(&format!("{line}'Active' to 'Disabled'")), "{log}");
     assert!(log.contains(&format!("{line}'Stopped' to 'Active'")), "{log}");
 }
@@ -98,7 +99,11 @@ fn refused_values_are_named_and_change_nothing() {
         assert!(answer.text().contains(says), "{query}: {}", answer.text());
     }
     assert_eq!(value(&httpd, "lb1.lbfactor"), "1");
-    assert!(httpd.jk_log().contains("JK0226: status worker st: GET /jkstatus?cmd=bogus"), "{}", httpd.jk_log());
+    assert!(
+        httpd.jk_log().contains("JK0226: status worker st: GET /jkstatus?cmd=bogus"),
+        "{}",
+        httpd.jk_log()
+    );
 }
 
 #[test]

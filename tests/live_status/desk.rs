@@ -8,7 +8,8 @@ use crate::support::{Client, Httpd, Mpm, Response, client};
 /// Limits the status worker to this machine, as the manual says.
 pub const LOCAL: &str = "<Location /jkstatus>\nRequire local\n</Location>\n";
 /// The mounts of [`builder`].
-pub const MOUNTS: &str = "JkMount /lb/* lb\nJkMount /solo/* solo\nJkMount /jkstatus st\nJkMount /jkstatus/* st\n";
+pub const MOUNTS: &str =
+    "JkMount /lb/* lb\nJkMount /solo/* solo\nJkMount /jkstatus st\nJkMount /jkstatus/* st\n";
 
 /// The workers; `lb` and `st` are properties of the balancer and the status worker, separated by blanks.
 pub fn workers(farm: &Farm, lb: &str, st: &str) -> String {

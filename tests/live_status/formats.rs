@@ -62,11 +62,9 @@ fn the_page_is_safe_to_show() {
     let answer = ask(&httpd, "");
     assert_eq!(answer.header("Content-Type"), Some("text/html; charset=utf-8"));
     assert!(answer.header("Content-Security-Policy").unwrap().starts_with("default-src 'none'"));
-    for (name, value) in [
-        ("Cache-Control", "no-cache"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "DENY"),
-    ] {
+    for (name, value) in
+        [("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "DENY")]
+    {
         assert_eq!(answer.header(name), Some(value));
     }
     for resource in ["css", "js"] {

@@ -58,7 +58,8 @@ fn a_large_form_is_refused() {
     let farm = Farm::of(3);
     let httpd = builder(&farm, "", "").start();
     let kind = [("Content-Type", "application/x-www-form-urlencoded")];
-    let (status, _) = send(&httpd, "POST", "/jkstatus", &kind, &format!("cmd=list&x={}", "y".repeat(300_000)));
+    let (status, _) =
+        send(&httpd, "POST", "/jkstatus", &kind, &format!("cmd=list&x={}", "y".repeat(300_000)));
     assert_eq!(status, 413);
     assert_eq!(ask(&httpd, "cmd=version").status, 200);
 }
@@ -111,4 +112,19 @@ fn a_dump_shows_no_secret() {
         assert!(text.contains("worker.lb.balance_workers"), "{text}");
         assert!(!text.contains("very-secret"), "{mime}: {text}");
     }
+}
+
+#[test]
+fn the_sample_configuration_of_the_project_serves() {
+    let farm = Farm::of(3);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("apache-conf/status/jk-status.conf");
+    let conf = std::fs::read_to_string(path).unwrap();
+    let lines = "\nworker.list=status\nworker.status.type=status\n";
+    let workers = farm.balancer("lb", "", &["", "", ""]) + lines;
+    let httpd = Httpd::builder().workers(workers).conf(conf).start();
+    for path in ["/jkstatus", "/jkstatus/metrics", "/jkstatus/api/v1/balancers/lb"] {
+        assert_eq!(send(&httpd, "GET", path, &[], "").0, 200, "{path}");
+    }
+    assert_eq!(send(&httpd, "GET", "/jkstatusx", &[], "").0, 404);
+    assert!(!httpd.error_log().contains("JK0228"), "{}", httpd.error_log());
 }

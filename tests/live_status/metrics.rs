@@ -64,7 +64,8 @@ fn requests_times_and_errors_are_counted() {
         scrape(&httpd)["jk_failovers_total{balancer=\"lb\",worker=\"lb1\"}"] > 0.0
     });
     let seen = scrape(&httpd);
-    let errors = |cause: &str| seen[&format!("jk_errors_total{{balancer=\"lb\",worker=\"lb1\",cause=\"{cause}\"}}")];
+    let errors =
+        |cause: &str| seen[&format!("jk_errors_total{{balancer=\"lb\",worker=\"lb1\",cause=\"{cause}\"}}")];
     assert!(errors("connect") + errors("broken") + errors("ping") > 0.0, "{seen:?}");
     wait_until("a probe", || {
         scrape(&httpd)["jk_probes_total{balancer=\"lb\",worker=\"lb1\",result=\"failed\"}"] > 0.0
@@ -82,7 +83,11 @@ fn session_ids_are_counted() {
     }
     let seen = scrape(&httpd);
     for (route, count) in [("known", 3.0), ("unknown", 2.0), ("none", 1.0)] {
-        assert_eq!(seen[&format!("jk_balancer_sessions_total{{balancer=\"lb\",route=\"{route}\"}}")], count, "{route}");
+        assert_eq!(
+            seen[&format!("jk_balancer_sessions_total{{balancer=\"lb\",route=\"{route}\"}}")],
+            count,
+            "{route}"
+        );
     }
     assert_eq!(ask(&httpd, "mime=prometheus").status, 200);
 }

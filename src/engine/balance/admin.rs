@@ -137,10 +137,7 @@ impl Balancer<'_> {
 
     /// The values of members are work that was done, not work that is being done.
     fn counts_work(&self) -> bool {
-        matches!(
-            self.settings.method,
-            Method::Request | Method::Traffic | Method::Sessions | Method::Next
-        )
+        matches!(self.settings.method, Method::Request | Method::Traffic | Method::Sessions | Method::Next)
     }
 
     fn forget_work_done(&self) {

@@ -29,12 +29,18 @@ fn texts_come_back_as_they_were() {
     all.set(&Target::Balancer("lb".into()), Some(Setting::LbRetries(2)), &Setting::LbRetries(5));
     all.set(&member("a"), Some(Setting::Route("a".into())), &Setting::Route(String::new()));
     all.set(&member("a"), Some(Setting::Port(0)), &Setting::Port(9009));
-    all.set(&member("b"), Some(Setting::Activation(Activation::Active)), &Setting::Activation(Activation::Stopped));
+    all.set(
+        &member("b"),
+        Some(Setting::Activation(Activation::Active)),
+        &Setting::Activation(Activation::Stopped),
+    );
     let text = all.encode();
     assert_eq!(text.lines().count(), 4);
     assert!(text.contains("w\ta\tvaprt\t0\t9009\n"), "{text}");
     assert_eq!(Overrides::decode(&text), all);
-    for broken in ["", "x", "b\tlb", "b\tlb\tvlr\t2", "b\tlb\tvlr\t2\tx", "b\tlb\tvlr\t2\t5\t6", "b\tlb\tnone\t2\t5"] {
+    for broken in
+        ["", "x", "b\tlb", "b\tlb\tvlr\t2", "b\tlb\tvlr\t2\tx", "b\tlb\tvlr\t2\t5\t6", "b\tlb\tnone\t2\t5"]
+    {
         assert_eq!(Overrides::decode(broken), Overrides::default(), "{broken:?}");
     }
 }
@@ -56,7 +62,11 @@ fn they_change_what_the_configuration_says() {
     let mut all = Overrides::default();
     all.set(&member("a"), Some(Setting::Host("10.0.0.1".into())), &Setting::Host("10.0.0.9".into()));
     all.set(&member("a"), Some(Setting::Route("a".into())), &Setting::Route("d2.x".into()));
-    all.set(&Target::Balancer("lb".into()), Some(Setting::Method(Method::Request)), &Setting::Method(Method::Busyness));
+    all.set(
+        &Target::Balancer("lb".into()),
+        Some(Setting::Method(Method::Request)),
+        &Setting::Method(Method::Busyness),
+    );
     let (a, b) = (ajp(&set, "a"), ajp(&set, "b"));
     assert_eq!(all.backend("a", a).address, Address::Tcp { host: "10.0.0.9".into(), port: 8009 });
     assert_eq!(all.backend("b", b), *b);

@@ -196,10 +196,17 @@ impl Farm {
         for (member, engine) in self.members.iter().zip(&self.balancer.members) {
             let backend = backends.get(member.backend)?;
             let own = own(name, &engine.name, &configured(member.backend)?, &now, changed);
-            parts.push(Part { at: member.backend, backend, secret: &member.secret, own, state: engine.state });
+            parts.push(Part {
+                at: member.backend,
+                backend,
+                secret: &member.secret,
+                own,
+                state: engine.state,
+            });
         }
         let same = now == self.lb
-            && self.first_body == parts.iter().map(|part| first_body(part.backend)).min().unwrap_or(usize::MAX)
+            && self.first_body
+                == parts.iter().map(|part| first_body(part.backend)).min().unwrap_or(usize::MAX)
             && self.members.iter().zip(&parts).all(|(member, part)| member.own == part.own);
         let record = (self.balancer.state, self.place);
         (!same).then(|| Self::of(name, now, parts, record, self.balancer.settings.probed))

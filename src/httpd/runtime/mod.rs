@@ -10,8 +10,8 @@ mod versions;
 mod work;
 
 use std::ffi::CString;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use backend::{Backend, Links};

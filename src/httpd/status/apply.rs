@@ -39,7 +39,9 @@ pub(super) fn apply(generation: &Generation, plan: &Plan) -> Result<(), String> 
     let (before, text) = (journal.read().1, changed.encode());
     if text.as_bytes() != before {
         if generation.changes() >= u64::try_from(MOST_CHANGES).unwrap_or(u64::MAX) {
-            return Err("there were too many changes since the last start or restart; restart gracefully".to_owned());
+            return Err(
+                "there were too many changes since the last start or restart; restart gracefully".to_owned()
+            );
         }
         turn.publish(text.as_bytes()).map_err(|error| error.to_string())?;
     }
@@ -102,7 +104,11 @@ fn check_address(generation: &Generation, address: &NewAddress) -> Result<(), St
 }
 
 /// The value in force, and the one in the configuration.
-fn values(generation: &Generation, target: &Target, property: Property) -> Option<(Setting, Option<Setting>)> {
+fn values(
+    generation: &Generation,
+    target: &Target,
+    property: Property,
+) -> Option<(Setting, Option<Setting>)> {
     let configured = |name: &str| generation.configured().get(name).map(|worker| &worker.kind);
     match owner(target, property) {
         Target::Balancer(name) => {
@@ -159,7 +165,10 @@ fn note(generation: &Generation, change: &Change, changed: &mut Overrides) -> Re
             Target::Balancer(name) => farm(generation, name).map(drop).ok_or_else(gone)?,
             Target::Worker(_) => backend(generation, target).map(drop).ok_or_else(gone)?,
             Target::Member { balancer, member } => {
-                farm(generation, balancer).and_then(|farm| farm.place_of(member)).map(drop).ok_or_else(gone)?;
+                farm(generation, balancer)
+                    .and_then(|farm| farm.place_of(member))
+                    .map(drop)
+                    .ok_or_else(gone)?;
             }
         },
     }

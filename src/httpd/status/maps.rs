@@ -47,7 +47,8 @@ fn shown(server: &str, rule: &RuleSpec) -> Map {
         Kind::Mount if rule.disabled => "Disabled ",
         Kind::Mount => "",
     };
-    let kind = if rule.pattern.iter().any(|octet| matches!(octet, b'*' | b'?')) { "Wildchar" } else { "Exact" };
+    let kind =
+        if rule.pattern.iter().any(|octet| matches!(octet, b'*' | b'?')) { "Wildchar" } else { "Exact" };
     let extensions = &rule.extensions;
     let members = |wanted: MemberState| {
         let named = extensions.activations.iter().filter(|(_, state)| *state == wanted);

@@ -79,12 +79,8 @@ pub(super) fn serve(request: Request<'_>, live: &Live, worker: &StatusWorker) ->
     };
     live.generation.sync();
     let view = picture::view(request, live, facts);
-    let desk = answer::Worker {
-        name: &worker.name,
-        status: &worker.settings,
-        secret: &facts.secret,
-        view: &view,
-    };
+    let desk =
+        answer::Worker { name: &worker.name, status: &worker.settings, secret: &facts.secret, view: &view };
     let response = match answer::answer(desk, &asked) {
         Answer::Ready(response) => response,
         Answer::Apply(pending) => match apply::apply(&live.generation, &pending.plan) {

@@ -10,7 +10,11 @@ use crate::ffi::server::Directive;
 
 /// The rules that lead to a status worker that changes settings without a list of users, at URLs that nothing protects:
 /// worker and pattern.
-pub fn unprotected(directives: &[Directive], workers: &WorkerSet, rules: &[RuleSpec]) -> Vec<(String, String)> {
+pub fn unprotected(
+    directives: &[Directive],
+    workers: &WorkerSet,
+    rules: &[RuleSpec],
+) -> Vec<(String, String)> {
     let limits: Vec<&Directive> = directives.iter().filter(|directive| limits_access(directive)).collect();
     let mut found = Vec::new();
     for rule in rules.iter().filter(|rule| rule.kind == RuleKind::Mount && !rule.disabled) {
@@ -30,10 +34,16 @@ pub fn unprotected(directives: &[Directive], workers: &WorkerSet, rules: &[RuleS
     found
 }
 
-/// The beginning of all paths that the pattern covers.
+/// A path that the pattern covers, the one that sections are most likely to miss: `/jkstatus*` also leads to `/jkstatusx`,
+/// which is no part of `<Location /jkstatus>`.
 fn path_of(pattern: &[u8]) -> String {
-    let end = pattern.iter().position(|octet| matches!(octet, b'*' | b'?')).unwrap_or(pattern.len());
-    String::from_utf8_lossy(pattern.get(..end).unwrap_or_default()).into_owned()
+    let end = pattern.iter().position(|octet| matches!(octet, b'*' | b'?'));
+    let mut path =
+        String::from_utf8_lossy(pattern.get(..end.unwrap_or(pattern.len())).unwrap_or_default()).into_owned();
+    if end.is_some() {
+        path.push('x');
+    }
+    path
 }
 
 fn limits_access(directive: &Directive) -> bool {
@@ -48,9 +58,10 @@ fn limits_access(directive: &Directive) -> bool {
 
 /// A section around the directive covers URLs that begin so.
 fn covers(directive: &Directive, path: &str) -> bool {
-    let urls = directive.sections.iter().filter(|(name, _)| {
-        name.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("<Location"))
-    });
+    let urls = directive
+        .sections
+        .iter()
+        .filter(|(name, _)| name.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("<Location")));
     let mut seen = false;
     let all = urls.into_iter().all(|(name, arguments)| {
         seen = true;
@@ -98,6 +109,16 @@ mod tests {
     }
 
     #[test]
+    fn a_wildcard_leads_further_than_a_section() {
+        let limit = directive(&[("<Location", "/jkstatus>")], "Require", "local");
+        for (pattern, covered) in
+            [("/jkstatus", true), ("/jkstatus/*", true), ("/jkstatus*", false), ("/*", false)]
+        {
+            assert_eq!(covers(&limit, &path_of(pattern.as_bytes())), covered, "{pattern}");
+        }
+    }
+
+    #[test]
     fn what_covers_a_url() {
         for (section, arguments, covered) in [
             ("<Location", "/jkstatus>", true),
@@ -114,6 +135,9 @@ mod tests {
             let limit = directive(&[("<VirtualHost", "*:80>"), (section, arguments)], "Require", "local");
             assert_eq!(covers(&limit, "/jkstatus/"), covered, "{section} {arguments}");
         }
-        assert!(!covers(&directive(&[], "Require", "local"), "/jkstatus/"), "outside of sections it means nothing");
+        assert!(
+            !covers(&directive(&[], "Require", "local"), "/jkstatus/"),
+            "outside of sections it means nothing"
+        );
     }
 }

@@ -9,10 +9,10 @@ use crate::engine::balance::admin::Drain;
 use crate::engine::balance::state::{BalancerState, MemberState, State as Shared, WorkerState, tick};
 use crate::engine::config::model::{Ajp13, Kind, Lb, MemberSettings};
 use crate::engine::status::overrides::{backend_drift, balancer_drift, member_drift};
+use crate::engine::status::settings;
 use crate::engine::status::view::{
     self, AjpWorker, Clock, LastError, Server, SessionIds, State, Traffic, View,
 };
-use crate::engine::status::settings;
 use crate::engine::units::Tick;
 use crate::ffi::request::Request;
 use crate::ffi::{server, time};
@@ -109,18 +109,20 @@ fn balancer(generation: &Generation, facts: &Facts, farm: &Farm, lb: &Lb, now: N
     shown.last_reset = since(reset_at, facts);
     // Before the first one: maintenance begins with the server.
     shown.last_maintenance = tick(maintained).map_or(facts.started, |at| now.time(at));
-    shown.sessions = SessionIds {
-        known: known.load(Relaxed),
-        unknown: unknown.load(Relaxed),
-        bare: bare.load(Relaxed),
-    };
-    shown.members = (0..farm.members.len())
-        .filter_map(|place| member(generation, facts, farm, place, now))
-        .collect();
+    shown.sessions =
+        SessionIds { known: known.load(Relaxed), unknown: unknown.load(Relaxed), bare: bare.load(Relaxed) };
+    shown.members =
+        (0..farm.members.len()).filter_map(|place| member(generation, facts, farm, place, now)).collect();
     shown
 }
 
-fn member(generation: &Generation, facts: &Facts, farm: &Farm, place: usize, now: Now) -> Option<view::Member> {
+fn member(
+    generation: &Generation,
+    facts: &Facts,
+    farm: &Farm,
+    place: usize,
+    now: Now,
+) -> Option<view::Member> {
     let engine = farm.balancer.members.get(place)?;
     let backend = generation.backends().get(farm.members.get(place)?.backend)?;
     let own = member_settings(farm, place)?;
@@ -192,11 +194,8 @@ fn fill(shown: &mut view::Backend, generation: &Generation, worker: &Backend, fa
     shown.connected = u64::from(generation.open_links(worker));
     shown.max_connected = u64::from(state.most_connected.load(Relaxed));
     shown.last_reset = since(&state.reset_at, facts);
-    shown.last_error = stats.last_failure().map(|(at, cause)| LastError {
-        at,
-        cause,
-        detail: detail(cause, worker),
-    });
+    shown.last_error =
+        stats.last_failure().map(|(at, cause)| LastError { at, cause, detail: detail(cause, worker) });
     shown.traffic = Traffic {
         requests: now(&state.used),
         errors: std::array::from_fn(|place| stats.errors.get(place).map_or(0, now)),
