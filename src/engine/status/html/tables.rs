@@ -54,7 +54,7 @@ pub(super) fn balancer(frame: &Frame<'_>, balancer: &Balancer, only: Option<&Mem
     let members = only.map_or(balancer.members.as_slice(), std::slice::from_ref);
     html! {
         article {
-            h3 { (texts.balancer) " " (balancer.name) }
+            h3 { (texts.balancer) " " (balancer.name) " " (ratings(balancer, frame)) }
             div.actions {
                 a.button href=(frame.link(&[("cmd", "show"), ("w", &balancer.name)])) { (texts.show) }
                 @if !frame.read_only {
@@ -63,10 +63,6 @@ pub(super) fn balancer(frame: &Frame<'_>, balancer: &Balancer, only: Option<&Mem
                 }
             }
             (sessions_note(frame, balancer))
-            h4 { (texts.settings) (frame.toggle(Hide::BALANCER_CONF)) }
-            @if frame.shows(Hide::BALANCER_CONF) { (pairs(&conf)) (drift(frame, &balancer.drift)) }
-            h4 { (texts.summary) (frame.toggle(Hide::BALANCER_SUMMARY)) }
-            @if frame.shows(Hide::BALANCER_SUMMARY) { (pairs(&summary)) }
             h4 { (texts.members) (frame.toggle(Hide::MEMBERS)) }
             @if frame.shows(Hide::MEMBERS) {
                 (member_table(frame, balancer, members))
@@ -78,7 +74,26 @@ pub(super) fn balancer(frame: &Frame<'_>, balancer: &Balancer, only: Option<&Mem
                 }
                 @for member in members { (drift(frame, &member.backend.drift)) }
             }
+            h4 { (texts.summary) (frame.toggle(Hide::BALANCER_SUMMARY)) }
+            @if frame.shows(Hide::BALANCER_SUMMARY) { (pairs(&summary)) }
+            h4 { (texts.settings) (frame.toggle(Hide::BALANCER_CONF)) }
+            @if frame.shows(Hide::BALANCER_CONF) { (pairs(&conf)) (drift(frame, &balancer.drift)) }
             (maps(frame, &balancer.maps))
+        }
+    }
+}
+
+/// How many members are fine, in one look.
+fn ratings(balancer: &Balancer, frame: &Frame<'_>) -> Markup {
+    let counts = balancer.counts(&frame.page.status.good, &frame.page.status.bad);
+    let rows = [
+        (Health::Good, counts.good, "good"),
+        (Health::Degraded, counts.degraded, "degraded"),
+        (Health::Bad, counts.bad, "bad"),
+    ];
+    html! {
+        @for (health, count, word) in rows {
+            @if count > 0 { (tag(health, &format!("{count} {word}"))) " " }
         }
     }
 }
