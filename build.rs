@@ -72,6 +72,7 @@ const TYPES: &[&str] = &[
 
 const VARIABLES: &[&str] = &[
     "ap_conftree",
+    "AP_STATUS_SHORT",
     "AP_MPMQ_.*",
     "AP_SQ_.*",
     "APLOG_.*",

@@ -65,6 +65,8 @@ pub trait Module: Sized + 'static {
     fn map_to_storage(request: Request<'_>) -> Verdict;
     /// Answers the request.
     fn handler(request: Request<'_>) -> Verdict;
+    /// A block for the page of mod_status; `short`: its machine-readable form.
+    fn server_status(request: Request<'_>, short: bool) -> String;
     /// The request is over; `request` is the one httpd logs first.
     fn log_transaction(request: Request<'_>);
 }
@@ -123,6 +125,7 @@ pub(super) unsafe extern "C" fn register_hooks<M: Module>(_: *mut sys::apr_pool_
         sys::ap_hook_map_to_storage(Some(map_to_storage::<M>), none, none, middle);
         sys::ap_hook_handler(Some(handler::<M>), none, none, middle);
         sys::ap_hook_log_transaction(Some(log_transaction::<M>), none, none, middle);
+        sys::jk_hook_status(Some(server_status::<M>));
     }
 }
 
@@ -180,6 +183,15 @@ unsafe extern "C" fn handler<M: Module>(request: *mut sys::request_rec) -> c_int
     let code = guard(None, || Some(M::handler(unsafe { Request::new(request) }).code()));
     // SAFETY: the request is live until the hook returns.
     code.unwrap_or_else(|| unsafe { Request::new(request) }.after_panic().code())
+}
+
+unsafe extern "C" fn server_status<M: Module>(request: *mut sys::request_rec, flags: c_int) -> c_int {
+    let short = flags & sys::AP_STATUS_SHORT as c_int != 0;
+    // SAFETY: as above.
+    let text = guard(String::new(), || M::server_status(unsafe { Request::new(request) }, short));
+    // SAFETY: the request is live; the text is only used during the call.
+    unsafe { sys::jk_put(request, text.as_ptr().cast(), text.len() as _) };
+    sys::OK as c_int
 }
 
 unsafe extern "C" fn log_transaction<M: Module>(request: *mut sys::request_rec) -> c_int {

@@ -318,6 +318,18 @@ apr_port_t jk_configured_port(const request_rec *r)
     return r->server->port ? r->server->port : ap_default_port(r);
 }
 
+/* mod_status asks for a block of its page; without mod_status nobody does. */
+void jk_hook_status(int (*hook)(request_rec *r, int flags))
+{
+    APR_OPTIONAL_HOOK(ap, status_hook, hook, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* Adds to a page that is being written by ap_rputs. */
+void jk_put(request_rec *r, const char *text, apr_size_t len)
+{
+    (void)ap_rwrite(text, (int)len, r);
+}
+
 /* Seconds that local time is ahead of UTC. */
 apr_int32_t jk_gmt_offset(apr_int64_t seconds)
 {

@@ -13,7 +13,9 @@
 #include "http_request.h"
 #include "ap_mpm.h"
 #include "apr_date.h"
+#include "apr_optional_hooks.h"
 #include "apr_strings.h"
+#include "mod_status.h"
 #include "util_filter.h"
 
 /* A piece of response body. */
@@ -59,6 +61,8 @@ const char *jk_logged_request_line(const request_rec *r);
 int jk_path_kind(request_rec *r, const char *path);
 apr_port_t jk_configured_port(const request_rec *r);
 apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_int64_t seconds);
+void jk_hook_status(int (*hook)(request_rec *r, int flags));
+void jk_put(request_rec *r, const char *text, apr_size_t len);
 apr_int32_t jk_gmt_offset(apr_int64_t seconds);
 
 int jk_body_may_change(const request_rec *r);

@@ -2,7 +2,7 @@
 
 use super::config::ServerConf;
 use super::map_hook::Slot;
-use super::{directives, handler, lifecycle, map_hook, messages, request_log};
+use super::{directives, handler, lifecycle, map_hook, messages, request_log, status};
 use crate::ffi::command::{Command, CommandTable};
 use crate::ffi::pool::Pool;
 use crate::ffi::request::Request;
@@ -70,6 +70,10 @@ impl Module for Jk {
 
     fn handler(request: Request<'_>) -> Verdict {
         handler::handle(request)
+    }
+
+    fn server_status(request: Request<'_>, short: bool) -> String {
+        status::server_status(request, short)
     }
 
     fn log_transaction(request: Request<'_>) {

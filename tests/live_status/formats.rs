@@ -75,3 +75,18 @@ fn the_page_is_safe_to_show() {
     assert!(!odd.text().contains("<script"), "{}", odd.text());
     assert_eq!(client::request(httpd.port(), "OPTIONS", "/jkstatus", &[("Host", "x")], b"").status, 405);
 }
+
+#[test]
+fn the_page_of_mod_status_has_a_block() {
+    let farm = Farm::of(3);
+    let conf = "<Location /server-status>\nSetHandler server-status\nRequire local\n</Location>\n";
+    let httpd = super::desk::builder(&farm, "", "").modules(&["status"]).conf(conf).start();
+    assert_eq!(asked(&httpd, "/solo/x"), "n1");
+    let page = client::get(httpd.port(), "/server-status").text();
+    assert!(page.contains("<h2>JK workers</h2>") && page.contains("<td>lb3</td>"), "{page}");
+    let lines = client::get(httpd.port(), "/server-status?auto").text();
+    assert!(
+        lines.contains("JkWorker[solo]Requests: 1\n") && lines.contains("JkWorker[lb/lb1]State: OK/IDLE\n"),
+        "{lines}"
+    );
+}

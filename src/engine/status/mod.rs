@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod brief;
 pub mod change;
 pub mod command;
 pub mod csrf;

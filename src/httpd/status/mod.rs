@@ -16,10 +16,11 @@ pub use open::unprotected;
 use super::config::Live;
 use super::joblog::Level;
 use super::mapping::Maps;
-use super::messages;
 use super::runtime::StatusWorker;
+use super::{map_hook, messages};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::status::answer::{self, Answer, LONGEST_BODY};
+use crate::engine::status::brief;
 use crate::engine::status::csrf::{SECRET, Signals};
 use crate::engine::text::Escaped;
 use crate::ffi::Verdict;
@@ -104,6 +105,15 @@ pub(super) fn serve(request: Request<'_>, live: &Live, worker: &StatusWorker) ->
     }
     send(request, &response);
     Verdict::Ok
+}
+
+/// The block for the page of mod_status.
+pub(super) fn server_status(request: Request<'_>, short: bool) -> String {
+    let Some(live) = map_hook::live(request) else { return String::new() };
+    let Some(facts) = live.generation.facts.get() else { return String::new() };
+    live.generation.sync();
+    let view = picture::view(request, live, facts);
+    if short { brief::lines(&view) } else { brief::table(&view) }
 }
 
 fn log(request: Request<'_>, live: &Live, level: Level, message: messages::Message, text: &str) {

@@ -9,7 +9,7 @@ use crate::engine::config::model::Activation;
 use crate::engine::status::fields::{self, Field, Order, readable};
 use crate::engine::status::query::Hide;
 use crate::engine::status::view::{
-    AjpWorker, Backend, Balancer, Drift, Health, Map, Member, State, activation_text,
+    AjpWorker, Backend, Balancer, Cause, Drift, Health, Map, Member, State, activation_text,
 };
 
 /// Keys of a balancer that its summary shows.
@@ -72,12 +72,12 @@ pub(super) fn balancer(frame: &Frame<'_>, balancer: &Balancer, only: Option<&Mem
                 } @else {
                     h4 { (texts.settings) (frame.toggle(Hide::WORKER_CONF)) }
                 }
-                @for member in members { (drift(frame, &member.backend.drift)) }
+                @for member in members { (drift(frame, &member.backend.name, &member.backend.drift)) }
             }
             h4 { (texts.summary) (frame.toggle(Hide::BALANCER_SUMMARY)) }
             @if frame.shows(Hide::BALANCER_SUMMARY) { (pairs(&summary)) }
             h4 { (texts.settings) (frame.toggle(Hide::BALANCER_CONF)) }
-            @if frame.shows(Hide::BALANCER_CONF) { (pairs(&conf)) (drift(frame, &balancer.drift)) }
+            @if frame.shows(Hide::BALANCER_CONF) { (pairs(&conf)) (drift(frame, &balancer.name, &balancer.drift)) }
             (maps(frame, &balancer.maps))
         }
     }
@@ -125,7 +125,7 @@ pub(super) fn worker(frame: &Frame<'_>, worker: &AjpWorker) -> Markup {
             h4 { (texts.settings) (frame.toggle(Hide::WORKER_CONF)) }
             @if frame.shows(Hide::WORKER_CONF) {
                 @let conf: Vec<_> = fields.iter().filter(|field| CONF.contains(&field.key)).collect();
-                (pairs(&conf)) (drift(frame, &backend.drift))
+                (pairs(&conf)) (drift(frame, &backend.name, &backend.drift))
             }
             (maps(frame, &worker.maps))
         }
@@ -177,7 +177,7 @@ fn member_row(frame: &Frame<'_>, balancer: &Balancer, member: &Member) -> Markup
                 (tag(activation_health(member.activation), activation_text(member.activation)))
                 span.why {
                     (texts.state(member.state)) " "
-                    @if member.state == State::Error { "(" (fill(texts.retry_in, format_args!("{least}–{most}"))) ") " }
+                    @if member.state == State::Error && !is_probed(backend) { "(" (fill(texts.retry_in, format_args!("{least}–{most}"))) ") " }
                     @if member.activation != Activation::Active { (texts.activation_words(member.activation)) " " }
                     @match member.drain {
                         Some(0) => { (texts.draining) " " }
@@ -267,19 +267,25 @@ fn pairs(fields: &[&Field<'_>]) -> Markup {
     html! { dl { @for field in fields { div { dt { (field.key) } dd { (field.value) } } } } }
 }
 
-fn drift(frame: &Frame<'_>, drift: &[Drift]) -> Markup {
+fn drift(frame: &Frame<'_>, name: &str, drift: &[Drift]) -> Markup {
     if drift.is_empty() {
         return none();
     }
     html! {
         p."note degraded" {
-            (frame.texts.drift) ": "
+            b { (name) } " " (frame.texts.drift) ": "
             @for (place, one) in drift.iter().enumerate() {
                 @if place > 0 { ", " }
                 (one.property) "=" (one.current) " (" (one.configured) ")"
             }
         }
     }
+}
+
+/// It could not be reached, so it comes back with the first probe that it answers, whatever `recover_time` says.
+fn is_probed(backend: &Backend) -> bool {
+    let cause = backend.last_error.as_ref().map(|error| error.cause);
+    matches!(cause, Some(Cause::Connect | Cause::Ping | Cause::Broken))
 }
 
 /// The last failure in words.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::status::command::Refusal;
-use crate::engine::status::view::{Drift, SessionIds, View};
+use crate::engine::status::view::{Cause, Drift, SessionIds, View};
 use crate::engine::status::{command, sample};
 use texts::{ENGLISH, JAPANESE, KOREAN};
 
@@ -136,7 +136,13 @@ fn whatever_changes_is_a_form_with_a_token() {
 #[test]
 fn why_a_member_is_down() {
     let text = shown("");
-    assert!(text.contains("Failed; gets no requests. (tried again in 60–120 s)"), "{text}");
+    assert!(text.contains("Failed; gets no requests.") && !text.contains("tried again in"), "{text}");
+    let mut view = sample::view();
+    if let Some(error) = &mut view.balancers[0].members[0].backend.last_error {
+        error.cause = Cause::Status;
+    }
+    let badly = page(&view, "", false, &ENGLISH);
+    assert!(badly.contains("Failed; gets no requests. (tried again in 60–120 s)"), "{badly}");
     assert!(
         text.contains("No connection could be made. (connecting to 127.0.0.1:20211: Connection refused)")
     );
