@@ -2,7 +2,7 @@
 //!
 //! Source: `get_most_suitable_worker`, `find_bysession_route`, `find_best_bydomain` and `find_best_byvalue` of
 //! jk_lb_worker.c. Three things differ: a session id with dots of its own is also understood by the part behind its last dot;
-//! `sticky_session_force` refuses only what belongs to a member that can not be used and has no stand-in; and states are read
+//! `sticky_session_force` refuses only what belongs to a member that can not be used; and states are read
 //! where they are, not copied before.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -267,6 +267,9 @@ impl<'a, 's> Walk<'a, 's> {
         };
         if self.usable_for_session(owner) {
             return Led::To(owner, Why::Sticky);
+        }
+        if self.balancer.settings.sticky_force {
+            return Led::Nowhere(owner);
         }
         let Some(member) = self.balancer.members.get(owner) else { return Led::Unknown };
         let stand_in = if member.redirect.is_empty() {
