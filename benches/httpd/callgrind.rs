@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::server::{Kind, Site};
-use crate::traced::{self, Request};
+use crate::traced::{self, Request, Way};
 
 /// Requests of the short and the long run.
 const RUNS: [usize; 2] = [150, 650];
@@ -28,9 +28,9 @@ pub(crate) struct Costs {
 }
 
 /// Costs of one request.
-pub(crate) fn per_request(kind: Kind, rules: usize, request: Request) -> Costs {
+pub(crate) fn per_request(kind: Kind, way: Way, request: Request) -> Costs {
     let [short, long] = RUNS.map(|count| {
-        let site = traced::run(kind, rules, request, count, |out| {
+        let site = traced::run(kind, way, request, count, |out| {
             ["valgrind", "--tool=callgrind", "--vgdb=no", "--separate-threads=yes"]
                 .map(str::to_owned)
                 .into_iter()
