@@ -13,7 +13,7 @@ use crate::traced::{self, Request, Way};
 /// Requests of the short and the long run.
 const RUNS: [usize; 2] = [150, 650];
 
-/// A function with its object.
+/// A function with the file name of its object.
 pub(crate) type Function = (String, String);
 
 /// Costs of a run; with two runs subtracted, costs of a request.
@@ -82,9 +82,9 @@ fn read(path: &Path, costs: &mut Costs) {
     for line in text.lines() {
         if let Some((key, name)) = line.split_once('=') {
             match key {
-                "ob" => object = named(&mut objects, name),
+                "ob" => object = base(named(&mut objects, name)),
                 "fn" => function = named(&mut functions, name),
-                "cob" => called_object = Some(named(&mut objects, name)),
+                "cob" => called_object = Some(base(named(&mut objects, name))),
                 "cfn" => called = named(&mut functions, name),
                 "calls" => calls = name.split(' ').next().and_then(|count| count.parse().ok()),
                 _ => {}
@@ -103,6 +103,11 @@ fn read(path: &Path, costs: &mut Costs) {
             }
         }
     }
+}
+
+/// The last part of a path: each run has a directory, and so a module, of its own.
+fn base(object: String) -> String {
+    object.rsplit('/').next().map(str::to_owned).unwrap_or(object)
 }
 
 /// `(7) name` defines a number, `(7)` uses it.

@@ -29,15 +29,15 @@ pub(crate) fn run(kind: Kind) {
     println!("== {} {way:?} {request:?}: {:.0} instructions per request", kind.name(), costs.total);
     let mut objects: HashMap<&str, f64> = HashMap::new();
     for ((_, object), own) in &costs.own {
-        *objects.entry(base(object)).or_default() += own;
+        *objects.entry(object).or_default() += own;
     }
     list("objects", objects.into_iter().map(|(name, cost)| (cost, name.to_owned())).collect());
     let own = costs.own.iter();
     list(
         "functions, own",
-        own.map(|((name, object), cost)| (*cost, format!("{name} [{}]", base(object)))).collect(),
+        own.map(|((name, object), cost)| (*cost, format!("{name} [{}]", object))).collect(),
     );
-    let module = |object: &str| base(object).starts_with("jk.so");
+    let module = |object: &str| object == "jk.so";
     let mut inside: HashMap<&str, f64> = HashMap::new();
     for ((_, (name, object)), (_, cost)) in costs.calls.iter().filter(|((_, callee), _)| module(&callee.1)) {
         let _ = object;
@@ -54,10 +54,6 @@ pub(crate) fn run(kind: Kind) {
             .map(|((_, (name, _)), (calls, cost))| (*cost, format!("{name} ({calls:.2} calls)")))
             .collect(),
     );
-}
-
-fn base(object: &str) -> &str {
-    object.rsplit('/').next().unwrap_or(object)
 }
 
 fn list(title: &str, mut rows: Vec<(f64, String)>) {
