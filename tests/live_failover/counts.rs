@@ -104,8 +104,10 @@ fn a_graceful_restart_keeps_states_and_statistics(mpm: Mpm) {
     // The member that failed is still out.
     assert_eq!(asked_with(&httpd, "/b/x", ("Cookie", "JSESSIONID=a.n2")).as_str().chars().next(), Some('n'));
     assert_eq!(farm.node(2).requests().len(), 1);
+    wait_until("it is reported", || httpd.jk_log().contains("JK0221"));
+    httpd.graceful();
+    assert_eq!(asked_with(&httpd, "/b/x", ("Cookie", "JSESSIONID=a.n3")), "n3");
     assert_eq!(httpd.jk_log().matches("JK0221").count(), 1, "reported once: {}", httpd.jk_log());
-    // A hard restart begins anew... as far as states go it is a restart like the other.
     httpd.assert_no_errors(&[]);
 }
 
@@ -125,7 +127,8 @@ fn a_restart_that_changes_the_farm_keeps_what_is_known_of_those_who_stay() {
     httpd.graceful();
     let got: Vec<String> = (0..12).map(|_| asked(&httpd, "/b/x")).collect();
     let [one, two, three, four] = crate::farm::share_of::<4>(&got);
-    assert!(two == 0 && one >= 3 && three >= 2 && four >= 2, "{got:?}");
+    // Twice as much for n1; nobody has to catch up.
+    assert!(two == 0 && (5..=7).contains(&one) && three >= 2 && four >= 2, "{got:?}");
     assert_eq!(asked_with(&httpd, "/b/x", ("Cookie", "JSESSIONID=a.n1")), "n1");
     let notes = last_notes(&httpd, 24);
     assert_eq!(notes["ACCESSED"].parse::<usize>().unwrap(), 6 + one + 1);

@@ -42,7 +42,7 @@ fn old_work_is_forgotten() {
         assert_eq!(values(method, [u64::MAX, 9], 200), [0, 0], "{method:?}");
     }
     assert_eq!(values(Method::Next, [100, 9], 3), [91, 0]);
-    assert_eq!(values(Method::Busyness, [2, 0], 3), [2, 0]);
+    assert_eq!(values(Method::Busyness, [2, 0], 3), [1, 0], "a little at a time");
     assert_eq!(values(Method::Busyness, [100, 0], 1), [0, 0], "left behind by a process that was killed");
 }
 
@@ -145,4 +145,16 @@ fn reply_timeouts_are_halved() {
         worker.decay(intervals);
         assert_eq!(worker.reply_timeouts.load(Relaxed), after);
     }
+}
+
+#[test]
+fn maintenance_forgets_reply_timeouts() {
+    let shared = Shared::new(2);
+    let balancer = shared.balancer(Method::Request, &[1, 1]);
+    balancer.maintain(MINUTE, minutes(1));
+    shared.workers[1].reply_timeouts.store(9, Relaxed);
+    assert!(balancer.maintain(MINUTE, minutes(2)));
+    assert_eq!(shared.workers[1].reply_timeouts.load(Relaxed), 4);
+    assert!(balancer.maintain(MINUTE, minutes(4)));
+    assert_eq!(shared.workers[1].reply_timeouts.load(Relaxed), 1);
 }

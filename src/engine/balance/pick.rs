@@ -163,8 +163,8 @@ impl Balancer<'_> {
     }
 
     /// The member that has the session of a request, whether it can be used or not.
-    pub fn owner(&self, ask: &Ask<'_>) -> Option<usize> {
-        let routes = ask.route.into_iter().chain(ask.sessions.iter().flat_map(|id| routes_of(id)));
+    pub fn owner(&self, route: Option<&[u8]>, sessions: &[&[u8]]) -> Option<usize> {
+        let routes = route.into_iter().chain(sessions.iter().flat_map(|id| routes_of(id)));
         routes.filter_map(|route| self.by_route(route)).next()
     }
 
@@ -240,12 +240,12 @@ impl<'a, 's> Walk<'a, 's> {
         state.activation()
     }
 
-    /// Its state and this request allow it.
+    /// Its state and this request allow it. `waits`: also when it is busy.
     #[inline]
-    fn answers(&self, place: usize, member: &Member<'_>) -> bool {
+    fn answers(&self, place: usize, member: &Member<'_>, waits: bool) -> bool {
         let state = member.state.state();
         // A process that was killed can not take back that a member was busy; the gauge of the worker knows.
-        let usable = state.is_usable() || (state == State::Busy && member.worker.gauge.now() == 0);
+        let usable = state.is_usable() || (state == State::Busy && (waits || member.worker.gauge.now() == 0));
         usable && !self.tried.contains(place)
     }
 
@@ -262,7 +262,7 @@ impl<'a, 's> Walk<'a, 's> {
     #[cold]
     #[inline(never)]
     fn new_work_at_length(&self, place: usize, member: &Member<'_>) -> bool {
-        self.answers(place, member) && self.activation(place, member.state) == Activation::Active
+        self.answers(place, member, false) && self.activation(place, member.state) == Activation::Active
     }
 
     fn usable_for_new(&self, place: usize) -> bool {
@@ -271,7 +271,8 @@ impl<'a, 's> Walk<'a, 's> {
 
     fn usable_for_session(&self, place: usize) -> bool {
         self.balancer.members.get(place).is_some_and(|member| {
-            self.answers(place, member) && self.activation(place, member.state) != Activation::Stopped
+            self.answers(place, member, member.has_queue)
+                && self.activation(place, member.state) != Activation::Stopped
         })
     }
 

@@ -10,7 +10,7 @@
 //! Sources: Eisenbud and others, Maglev (section 3.4); Mirrokni and others, Consistent Hashing with Bounded Loads.
 
 use super::p2c::stir;
-use super::{FULL, Rule, in_work, load_of};
+use super::{Rule, in_work, load_of};
 use crate::engine::balance::Member;
 use crate::engine::units::Tick;
 
@@ -130,15 +130,14 @@ impl Bound {
     /// Counts a member in. `weight`: thousandths of its full weight.
     pub(in crate::engine::balance) fn count(&mut self, member: &Member<'_>, weight: u64) {
         self.in_work = self.in_work.saturating_add(in_work(member));
-        let share = member.factor().saturating_mul(weight) / FULL;
-        self.weight = self.weight.saturating_add(share);
+        self.weight = self.weight.saturating_add(member.factor().saturating_mul(weight));
     }
 
     /// The member has not more than 1.25 times its share with this request, rounded up.
     pub(in crate::engine::balance) fn admits(&self, member: &Member<'_>, weight: u64) -> bool {
         // In work < (all + 1) * 1.25 * share / weight, without a division.
         let own = in_work(member);
-        let share = member.factor().saturating_mul(weight) / FULL;
+        let share = member.factor().saturating_mul(weight);
         let left = u128::from(own * 4) * u128::from(self.weight.max(1));
         own == 0 || left < u128::from(self.in_work.saturating_add(1).saturating_mul(5)) * u128::from(share)
     }
@@ -147,6 +146,7 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::balance::methods::FULL;
     use crate::engine::balance::state::Cell;
     use crate::engine::balance::testing::Shared;
     use crate::engine::config::model::Method;
