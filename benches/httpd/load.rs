@@ -111,9 +111,13 @@ impl Client {
         result
     }
 
-    /// The body of the last answer, if it was a short one.
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.buffer[self.body.clone()]
+    /// The body of the last answer, if it was a short one; of a chunked one its first chunk.
+    pub(crate) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.buffer[self.body.clone()]).into_owned();
+        match text.split("\r\n").collect::<Vec<_>>()[..] {
+            [_size, first, ..] => first.to_owned(),
+            _ => text,
+        }
     }
 
     fn exchange(&mut self, work: &Work) -> io::Result<()> {

@@ -66,9 +66,7 @@ pub(crate) fn run(
                         }
                         let result = client.attempt(work);
                         let took = start.elapsed() - sent;
-                        let result = result
-                            .map(|()| String::from_utf8_lossy(client.text()).into_owned())
-                            .map_err(|error| error.to_string());
+                        let result = result.map(|()| client.text()).map_err(|error| error.to_string());
                         shots.push(Shot { sent, took, result });
                     }
                     shots

@@ -38,8 +38,8 @@ pub trait Farm<H: Host> {
     /// What of a failure on this member may be repeated, and the statuses that count as failure.
     fn rules(&self, member: usize) -> (RetryPolicy, &[i32]);
 
-    /// The outcome on a member has been judged; its record shows it.
-    fn judged(&mut self, host: &mut H, pick: &Pick);
+    /// The outcome on a member has been judged; its record shows it. `failed`: it has not served the request.
+    fn judged(&mut self, host: &mut H, pick: &Pick, failed: bool);
 
     /// A member has failed; `next` is what follows.
     fn failed(&mut self, host: &mut H, pick: &Pick, attempt: &Attempt, next: Follow<'_>);
@@ -278,7 +278,7 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
             others_in_work: farm.others_in_work(pick.member),
         };
         self.rounds.ended(outcome, &context);
-        farm.judged(host, pick);
+        farm.judged(host, pick, result.is_err());
         match result {
             Ok(served) => Some(Ok(served)),
             Err(attempt) if attempt.failure.may_move(host.head().method, policy) => {
