@@ -90,7 +90,7 @@ impl<'r> Trip<'r> {
     pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         let now = if self.members.last.is_none() { self.members.order.begun } else { clock::now() };
         let result = {
-            let sessions = self.sessions;
+            let sessions = &self.sessions;
             let ids = if self.sticky { sessions.ids() } else { &[] };
             let ask = Ask {
                 route: sessions.route().filter(|_| self.sticky),
@@ -131,9 +131,9 @@ impl<'r> Trip<'r> {
         self.journey.expire();
     }
 
-    /// See [`super::trip::Trip::into_buffers`].
-    pub(super) fn into_buffers(self) -> Buffers {
-        self.journey.into_buffers()
+    /// See [`super::trip::Trip::take_buffers`].
+    pub(super) fn take_buffers(&mut self) -> Buffers {
+        self.journey.take_buffers()
     }
 }
 
