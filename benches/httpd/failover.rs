@@ -157,15 +157,13 @@ fn hanging(section: &mut Section) {
     const LATER: Duration = Duration::from_millis(4500);
     const END: Duration = Duration::from_millis(6000);
     let mut rate = Row::plain("closed, a node hangs, rate 3 s later / before", 2);
-    let mut slow = Row::plain("the same, slow requests for each connection in use", 2);
+    let mut slow = Row::plain("the same, slow requests for each client", 2);
     let mut lost = Row::plain("the same, failed", 0);
     for kind in Kind::RELAYS {
         let mut farm = Farm::start(2);
         let server = Running::start(farm.site(kind, &CAREFUL));
-        let mut used = 0;
         let shots = closed(&server, END, |start| {
             shots::at(start, STOP);
-            used = farm.nodes[1].connections();
             farm.nodes[1].signal(libc::SIGSTOP);
             shots::at(start, END);
             // Those who still wait for it are let go.
@@ -174,13 +172,13 @@ fn hanging(section: &mut Section) {
         let before = shots::rate(&shots, Duration::ZERO, STOP);
         rate.values[kind.column()] = Some(shots::rate(&shots, LATER, END) / before);
         let count = shots.iter().filter(|shot| shot.took >= SLOW).count();
-        slow.values[kind.column()] = Some(count as f64 / used.max(1) as f64);
+        slow.values[kind.column()] = Some(count as f64 / CLOSED.0 as f64);
         lost.values[kind.column()] = Some(shots::failed(&shots) as f64);
     }
     aim(section, &rate, |value| {
         Goal::at_least("rate 3 s after a node began to hang / before", value, 0.9, 2)
     });
-    let what = "slow requests for each connection to a node that hangs";
+    let what = "slow requests for each client when a node hangs";
     aim(section, &slow, |value| Goal::at_most(what, value, 1.0, 2));
     for row in [rate, slow, lost] {
         section.push(row);
