@@ -367,3 +367,19 @@ fn members_tried() {
     tried.clear();
     assert!(tried.is_empty() && !tried.contains(19));
 }
+
+#[test]
+fn sessions_wait_at_a_busy_member_that_has_a_queue() {
+    for (has_queue, wanted) in [(true, Some((1, Why::Sticky, true))), (false, Some((2, Why::OnlyOne, false)))]
+    {
+        let shared = Shared::new(2);
+        let balancer =
+            shared.with(settings(Method::Request), &[1, 1], |_, member| member.has_queue = has_queue);
+        let cell = Cell::default();
+        let _in_work = shared.workers[0].gauge.enter(&cell);
+        shared.members[0].set_state(State::Busy);
+        assert_eq!(found(&balancer, &[b"a.n1"]), wanted);
+        // New requests have others, with or without it.
+        assert_eq!(found(&balancer, &[]), Some((2, Why::OnlyOne, false)));
+    }
+}

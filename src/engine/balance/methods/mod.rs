@@ -1,4 +1,4 @@
-//! The methods: what of a balancer's work is evened out. One file each; [`with_rule!`] is the list of them.
+//! The methods: what of a balancer's work is evened out. One file each; `with_rule!` is the list of them.
 //!
 //! Five methods come from mod_jk and compare a shared value of each member ([`MemberState::value`]): the lowest wins, and the
 //! method says when a member's value grows by its multiplier. The other three look at the requests in work. All arithmetic
