@@ -11,6 +11,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_add_version_component",
     "ap_auth_type",
     "ap_get_remote_host",
+    "ap_get_server_banner",
     "ap_get_server_name",
     "ap_get_server_port",
     "ap_get_status_line",
@@ -72,6 +73,7 @@ const TYPES: &[&str] = &[
 ];
 
 const VARIABLES: &[&str] = &[
+    "ap_conftree",
     "AP_MPMQ_.*",
     "AP_SQ_.*",
     "APLOG_.*",

@@ -11,7 +11,7 @@ mod support;
 
 use std::process::Command;
 
-use config_rows::{BAD, Bad, FINE, GOOD, Says, UNSERVED};
+use config_rows::{BAD, Bad, FINE, GOOD, Says};
 use support::background::Background;
 use support::{Backend, Httpd, Mpm, client, under_each_mpm};
 
@@ -75,17 +75,6 @@ fn judge(bad: &Bad) -> Vec<String> {
 fn wrong_configurations_are_refused_with_file_line_and_cause() {
     let failures: Vec<String> = BAD.iter().flat_map(judge).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-#[test]
-fn types_of_workers_that_are_not_served_are_refused() {
-    for (kind, workers) in UNSERVED {
-        let httpd = prepared("", workers);
-        let (good, output) = httpd.configtest();
-        let says = Says::Workers(2, "worker w9: type=");
-        assert!(!good && missing(&httpd, &output, says).is_none(), "{kind}: {output}");
-        assert!(output.contains(&format!("type={kind} is not supported by mod_jk_rs")), "{output}");
-    }
 }
 
 #[test]

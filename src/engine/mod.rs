@@ -13,5 +13,6 @@ pub mod headers;
 pub mod proxy;
 pub mod request;
 pub mod route;
+pub mod status;
 pub mod text;
 pub mod units;

@@ -51,6 +51,20 @@ impl<'s> Server<'s> {
         unsafe { bytes(self.get().server_hostname) }
     }
 
+    /// Its configured port; 0: none.
+    pub fn port(self) -> u16 {
+        self.get().port
+    }
+
+    /// The first address of a virtual host as configured, with its port.
+    pub fn address(self) -> Option<(&'s [u8], u16)> {
+        // SAFETY: null or an address of the configuration, with a string of it.
+        unsafe {
+            let address = self.get().addrs.as_ref()?;
+            Some((bytes(address.virthost)?, address.host_port))
+        }
+    }
+
     /// Where it is defined: file and line.
     pub fn position(self) -> (&'s [u8], u32) {
         // SAFETY: null or a string of the configuration.
@@ -100,6 +114,24 @@ impl<'s> Server<'s> {
         // SAFETY: live server.
         unsafe { sys::jk_server_logs(self.raw(), M::record().index(), level) != 0 }
     }
+}
+
+/// The software of the server, as `ServerTokens` lets it be shown.
+pub fn software() -> String {
+    // SAFETY: a string of the configuration.
+    let banner = unsafe { bytes(sys::ap_get_server_banner()) };
+    String::from_utf8_lossy(banner.unwrap_or_default()).into_owned()
+}
+
+/// A directive of httpd's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directive {
+    /// The sections it stands in with their arguments, the outermost first.
+    pub sections: Vec<(String, String)>,
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: String,
 }
 
 /// Why the configuration is being read.
@@ -223,9 +255,41 @@ impl<'s> Startup<'s> {
         server.set_config::<M>(self.pool().own(config));
     }
 
+    /// All directives of the configuration. Some that httpd carries out while it reads are missing.
+    pub fn directives(&self) -> Vec<Directive> {
+        let mut found = Vec::new();
+        // SAFETY: the tree lives as long as the configuration, and hooks of the configuration run in one thread.
+        unsafe { collect(sys::ap_conftree, &mut Vec::new(), &mut found) };
+        found
+    }
+
     /// Adds a component to the `Server` header.
     pub fn add_version(&self, component: &CStr) {
         // SAFETY: pool and text are valid; httpd copies the text.
         unsafe { sys::ap_add_version_component(self.pconf, component.as_ptr()) };
+    }
+}
+
+/// # Safety
+/// `node` is null or a node of the live configuration tree.
+unsafe fn collect(
+    mut node: *const sys::ap_directive_t,
+    sections: &mut Vec<(String, String)>,
+    found: &mut Vec<Directive>,
+) {
+    // SAFETY: null or a string of the configuration, which is live by the contract.
+    let text = |raw| String::from_utf8_lossy(unsafe { bytes(raw) }.unwrap_or_default()).into_owned();
+    // SAFETY: by the contract; nodes are linked to live nodes.
+    while let Some(directive) = unsafe { node.as_ref() } {
+        let (name, arguments) = (text(directive.directive), text(directive.args));
+        if directive.first_child.is_null() {
+            found.push(Directive { sections: sections.clone(), name, arguments });
+        } else {
+            sections.push((name, arguments));
+            // SAFETY: by the contract.
+            unsafe { collect(directive.first_child, sections, found) };
+            sections.pop();
+        }
+        node = directive.next;
     }
 }

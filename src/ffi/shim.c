@@ -318,6 +318,13 @@ apr_port_t jk_configured_port(const request_rec *r)
     return r->server->port ? r->server->port : ap_default_port(r);
 }
 
+/* Seconds that local time is ahead of UTC. */
+apr_int32_t jk_gmt_offset(apr_int64_t seconds)
+{
+    apr_time_exp_t parts;
+    return apr_time_exp_lt(&parts, apr_time_from_sec(seconds)) == APR_SUCCESS ? parts.tm_gmtoff : 0;
+}
+
 /* strftime in local time. */
 apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_int64_t seconds)
 {

@@ -59,6 +59,7 @@ const char *jk_logged_request_line(const request_rec *r);
 int jk_path_kind(request_rec *r, const char *path);
 apr_port_t jk_configured_port(const request_rec *r);
 apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_int64_t seconds);
+apr_int32_t jk_gmt_offset(apr_int64_t seconds);
 
 int jk_body_may_change(const request_rec *r);
 apr_int64_t jk_server_timeout(const request_rec *r);

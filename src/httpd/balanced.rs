@@ -82,6 +82,7 @@ impl<'r> Trip<'r> {
         };
         if sticky {
             trip.members.owner = farm.balancer.owner(sessions.route(), sessions.ids());
+            tally::session(state, sessions.ids(), trip.members.owner.is_some());
         }
         trip
     }
@@ -121,6 +122,7 @@ impl<'r> Trip<'r> {
             }
         }
         if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| self.members.backend(last))) {
+            tally::served(backend.state, served, order.begun);
             report::delivered(host, order.live, backend, served);
         }
         Progress::Done(result)
@@ -246,7 +248,6 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         let activation = overridden(self.overrides, pick.member).unwrap_or_else(|| facts.state.activation());
         view.facts.activation = activation.short().as_bytes();
         view.first_body = farm.first_body;
-        view.manner.timed = farm.balancer.settings.method == Method::Latency;
         if farm.members.len() > 1 {
             // Another member is tried rather than the same one again.
             view.attempts = 1;
@@ -317,6 +318,10 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
 
     fn failed(&mut self, host: &mut HttpdHost<'r>, pick: &Pick, attempt: &Attempt, next: Follow<'_>) {
         let Some(worker) = self.backend(pick.member) else { return };
+        tally::failed(worker.state, attempt);
+        if matches!(next, Follow::Member(_)) {
+            worker.state.stats.failovers.fetch_add(1, Relaxed);
+        }
         let members = &self.farm.balancer.members;
         let follow = match next {
             Follow::Member(next) => {

@@ -12,7 +12,7 @@ use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
 use super::module::Jk;
 use super::runtime::Worker;
 use super::trip::{Order, Progress, Trip};
-use super::{lent, messages};
+use super::{lent, messages, status};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
@@ -158,6 +158,9 @@ fn no_worker(request: Request<'_>, live: &Live, name: &[u8]) -> Verdict {
 }
 
 fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
+    if let Worker::Status(worker) = job.worker {
+        return status::serve(request, live, worker);
+    }
     let body = match framing(request, request.env(live.name(Indicator::IgnoreContentLength)).is_some()) {
         Ok(body) => body,
         Err(bad) => {

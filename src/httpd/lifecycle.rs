@@ -16,6 +16,7 @@ use super::messages;
 use super::module::{Jk, VERSION};
 use super::runtime::Generation;
 use super::secret_file;
+use super::status::{self, Facts};
 use super::watchdog::{Duties, Office, Watchdog};
 use crate::engine::balance::cookie::unnamed;
 use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
@@ -27,6 +28,7 @@ use crate::engine::config::resolve::{Environment, resolve};
 use crate::engine::config::stamp;
 use crate::engine::route::mount_file;
 use crate::engine::route::rules::{self, Mounts, RuleSpec};
+use crate::engine::status::dump;
 use crate::engine::text::Escaped;
 use crate::ffi::log::{self, Apache, Sink};
 use crate::ffi::pool::Pool;
@@ -37,12 +39,16 @@ use crate::transport::clock;
 const DEFAULT_LOG: &[u8] = b"logs/mod_jk.log";
 
 /// The last workers that were found good, kept in the parent across restarts.
-struct Kept(parking_lot::Mutex<Option<Arc<WorkerSet>>>);
+struct Kept(parking_lot::Mutex<Option<(Arc<WorkerSet>, Dump)>>);
+
+/// Properties as read, with masked secrets.
+type Dump = Vec<(String, String)>;
 
 /// The checked workers, kept with the main server until post_config.
 #[derive(Debug)]
 pub struct Checked {
     workers: Arc<WorkerSet>,
+    dump: Dump,
     maps: Vec<(usize, Vec<RuleSpec>)>,
     /// What a start has found and not said yet.
     found: Diagnostics,
@@ -54,12 +60,11 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
     let reading = startup.reading();
     separate_records(startup);
     let mut found = Diagnostics::new();
-    let workers = read_workers(startup, &mut found);
-    refuse_unsupported(&workers, &mut found);
+    let (workers, dump) = read_workers(startup, &mut found);
     let kept = kept(startup);
     let broken = found.has_errors();
     let mut held = hold_or_report(main, reading, found);
-    let workers = if broken {
+    let (workers, dump) = if broken {
         let last = kept.and_then(|kept| kept.0.lock().clone());
         match last {
             Some(last) if reading == Reading::Restart => {
@@ -77,7 +82,7 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
             }
         }
     } else {
-        Arc::new(workers)
+        (Arc::new(workers), dump)
     };
     let mut found = Diagnostics::new();
     let maps = collect_rules(startup, &workers, &mut found);
@@ -89,10 +94,10 @@ pub fn check(startup: &mut Startup<'_>) -> bool {
     if matches!(reading, Reading::Start | Reading::Restart)
         && let Some(kept) = kept
     {
-        *kept.0.lock() = Some(Arc::clone(&workers));
+        *kept.0.lock() = Some((Arc::clone(&workers), dump.clone()));
     }
     if let Some(conf) = startup.config_mut::<Jk>(main) {
-        conf.checked = Some(Checked { workers, maps, found: held });
+        conf.checked = Some(Checked { workers, dump, maps, found: held });
     }
     true
 }
@@ -117,7 +122,7 @@ fn kept(startup: &Startup<'_>) -> Option<&'static Kept> {
 }
 
 /// Reads and resolves the worker properties.
-fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> WorkerSet {
+fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> (WorkerSet, Dump) {
     let environment = |name: &str| std::env::var(name).ok();
     let mut loader = Loader::new(&environment);
     let raw = startup.main().config::<Jk>().map(|conf| conf.raw.clone()).unwrap_or_default();
@@ -149,23 +154,20 @@ fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> WorkerSet
     let environment = Environment { threads_per_child, read_secret: &read_secret };
     let (workers, resolved) = resolve(&properties, &environment);
     found.append(resolved);
-    workers
+    let dump = dump::masked(properties.masked(), &secrets(&workers));
+    (workers, dump)
 }
 
-/// Worker types that are known and not served yet.
-fn refuse_unsupported(workers: &WorkerSet, found: &mut Diagnostics) {
-    for worker in &workers.workers {
-        if matches!(worker.kind, Kind::Status(_)) {
-            found.error(
-                &worker.origin,
-                format!(
-                    "worker {}: type={} is not supported by mod_jk_rs {VERSION}; ajp13 and lb are",
-                    worker.name,
-                    worker.kind.name()
-                ),
-            );
-        }
-    }
+/// All secrets, also those that were read from files.
+fn secrets(workers: &WorkerSet) -> Vec<&[u8]> {
+    let kinds = workers.workers.iter().map(|worker| &worker.kind);
+    kinds
+        .flat_map(|kind| match kind {
+            Kind::Ajp13(ajp) => vec![ajp.secret.expose()],
+            Kind::Lb(lb) => lb.members.iter().map(|member| member.secret.expose()).collect(),
+            Kind::Status(_) => Vec::new(),
+        })
+        .collect()
 }
 
 /// The rules of every server that has a map of its own; servers are counted from the main one.
@@ -356,6 +358,9 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
         }
     };
     let names = generation.names();
+    let directives = startup.directives();
+    let mut open = Vec::new();
+    let mut sites = Vec::new();
     let mut opened: Vec<(Vec<u8>, Sink)> = Vec::new();
     let mut problems = Diagnostics::new();
     let mut main_maps = None;
@@ -372,7 +377,9 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
                 }
                 None => Maps::fixed(specs, &names),
             };
-            rules += maps.rules().len();
+            let own = maps.rules();
+            rules += own.len();
+            open.extend(status::unprotected(&directives, &checked.workers, &own));
             Arc::new(maps)
         });
         if number == 0 {
@@ -383,6 +390,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             (_, Rules::Main) => main_maps.clone(),
             (_, Rules::None) => None,
         };
+        sites.push((status::label(server), maps.clone()));
         let alias = conf.raw.auto_alias.as_ref().and_then(|alias| startup.server_path(&alias.value));
         let live = Live::new(
             &conf.raw,
@@ -400,6 +408,15 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
         say(main, Apache::Error, messages::CONFIG_ERROR.id, &problem.to_string());
     }
     startup.add_version(VERSION_COMPONENT);
+    let (secret, started) = (memory.secret, memory.started);
+    let _ = generation.facts.set(Facts { secret, started, properties: checked.dump, sites });
+    for (worker, pattern) in open {
+        let text = format!(
+            "status worker {worker} at {pattern} can change settings, and nothing limits who may use it: put Require lines \
+             into a <Location> for it (Require local, Require ip, Require user), or set worker.{worker}.read_only=true"
+        );
+        say(main, Apache::Warning, messages::STATUS_OPEN.id, &text);
+    }
     if let Some(conf) = startup.config_mut::<Jk>(main) {
         conf.memory = Some(memory);
     }

@@ -11,9 +11,11 @@ use crate::engine::balance::state::{BalancerState, MemberState, WorkerState};
 use crate::engine::config::model::{Kind, WorkerSet};
 use crate::engine::units::Tick;
 use crate::ffi::server::Startup;
+use crate::ffi::time;
 use crate::shm::layout::{Capacity, Map};
 use crate::shm::lease;
 use crate::shm::process::{Share, reap};
+use crate::shm::random;
 use crate::shm::registry::Registry;
 use crate::shm::segment::{CreateError, Segment};
 
@@ -22,6 +24,10 @@ struct Kept {
     registry: Mutex<Option<Registry>>,
     /// Number of the configuration that was opened last.
     generation: AtomicU32,
+    /// For tokens of the status page.
+    secret: [u8; random::SECRET],
+    /// When the server was started, seconds since 1970.
+    started: u64,
 }
 
 /// The shared memory of one configuration.
@@ -29,6 +35,10 @@ struct Kept {
 pub struct Memory {
     map: Map,
     generation: u32,
+    /// For tokens of the status page; the same for all processes and over restarts.
+    pub secret: [u8; random::SECRET],
+    /// When the server was started, seconds since 1970.
+    pub started: u64,
 }
 
 /// Opens the memory for `workers` and hands out its records while `use_records` runs. `file`: `JkShmFile`.
@@ -42,7 +52,9 @@ pub fn open<T>(
     use_records: impl FnOnce(&mut dyn Records) -> T,
 ) -> Result<(Memory, T), CreateError> {
     const KEY: &str = "mod_jk_rs memory";
-    let fresh = || Kept { registry: Mutex::new(None), generation: AtomicU32::new(0) };
+    let secret = random::secret().map_err(|error| CreateError::Memory(random::SECRET, error))?;
+    let started = u64::try_from(time::wall().0).unwrap_or(0);
+    let fresh = || Kept { registry: Mutex::new(None), generation: AtomicU32::new(0), secret, started };
     let own = fresh();
     let kept = match startup.process_pool() {
         Some(pool) => pool.remember_once(KEY, fresh),
@@ -68,7 +80,8 @@ pub fn open<T>(
     let map = current.map();
     let result = use_records(&mut Handed(&mut current));
     *registry = Some(current);
-    Ok((Memory { map, generation }, result))
+    let (secret, started) = (kept.secret, kept.started);
+    Ok((Memory { map, generation, secret, started }, result))
 }
 
 fn capacity(workers: &WorkerSet, children: usize) -> Capacity {
@@ -118,6 +131,10 @@ impl Records for Handed<'_> {
     fn balancer(&mut self, name: &str) -> (&'static BalancerState, usize) {
         self.0.balancer(name).unwrap_or_else(|_| (Box::leak(Box::default()), usize::MAX))
     }
+
+    fn map(&self) -> Map {
+        self.0.map()
+    }
 }
 
 /// A child's place in the shared memory; left when dropped.
@@ -134,7 +151,7 @@ impl Seat {
 
     /// The shares of this child.
     pub fn cells(&self) -> Cells {
-        Cells { workers: self.share.workers(), balancers: self.share.balancers() }
+        Cells { workers: self.share.workers(), balancers: self.share.balancers(), links: self.share.links() }
     }
 }
 

@@ -105,6 +105,12 @@ messages! {
     PROBES = "JK0223", "Debug: this process probes members that can not be reached from now on.", "Nothing.";
     SESSIONS_MOVED = "JK0224", "The member that has the session of a request can not be used, so the request goes to another one; told once in each process while that lasts.",
         "Nothing, if sessions are replicated or stored outside of the members; otherwise users begin a new session.";
+    STATUS_REFUSED = "JK0226", "A status worker has refused a request; the line says why.",
+        "Usually a mistyped parameter, a user without the right, or a page of another site that tried to change something.";
+    SETTING_CHANGED = "JK0227", "Somebody has changed something at run time; the line says who, from where, what, the old and the new value.",
+        "Nothing. Put lasting changes into workers.properties as well: they end when the server stops.";
+    STATUS_OPEN = "JK0228", "A status worker can change settings, and nothing in the configuration limits who may use it.",
+        "Put Require lines around its URL (Require local, Require ip, Require user), or set read_only or user of the worker.";
     PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
         "Please report it with the lines before it.";
 }

@@ -21,6 +21,7 @@ pub mod runtime;
 pub mod secret_file;
 mod single;
 pub mod static_files;
+pub mod status;
 mod tally;
 pub mod trip;
 pub mod variables;

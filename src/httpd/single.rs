@@ -62,8 +62,14 @@ impl<'r> Trip<'r> {
         };
         tally::ended(worker.state, &result, self.view.manner.fail_on);
         match &result {
-            Ok(served) => report::delivered(host, order.live, worker, served),
-            Err(last) => report::report(host.request(), order.live, worker, links, order.begun, last),
+            Ok(served) => {
+                tally::served(worker.state, served, order.begun);
+                report::delivered(host, order.live, worker, served);
+            }
+            Err(last) => {
+                tally::failed(worker.state, last);
+                report::report(host.request(), order.live, worker, links, order.begun, last);
+            }
         }
         Progress::Done(result.map_err(|last| last.failure))
     }

@@ -7,8 +7,7 @@ use super::config::Live;
 use super::host::HttpdHost;
 use super::runtime::Worker;
 use super::{balanced, single};
-use crate::engine::error::Failure;
-
+use crate::engine::error::{Cause, Failure, Stage};
 use crate::engine::proxy::run::Wait;
 use crate::engine::proxy::{Buffers, Served};
 use crate::engine::route::extensions::Extensions;
@@ -80,6 +79,8 @@ impl<'r> Trip<'r> {
             Worker::Balancer(farm) => {
                 Ok(Self::Balanced(balanced::Trip::begin(host.request(), farm, order, buffers)))
             }
+            // It is answered here and has no trip to make.
+            Worker::Status(_) => Err(Failure::early(Cause::NoMember, Stage::Acquire)),
         }
     }
 

@@ -10,10 +10,12 @@ use std::time::Duration;
 use super::joblog::{JobLog, Level};
 use super::messages::{self, Message};
 use super::runtime::Generation;
+use super::status;
 use crate::engine::balance::state::{State, Trouble};
 use crate::engine::config::model::Activation;
 use crate::engine::units::Tick;
 use crate::ffi::server::ChildServer;
+use crate::ffi::time;
 use crate::shm::futex;
 use crate::transport::clock;
 
@@ -99,6 +101,7 @@ struct Round {
 /// The result of a probe.
 struct Probed {
     backend: usize,
+    took: Duration,
     result: Result<(), String>,
 }
 
@@ -144,6 +147,10 @@ impl Round {
             if let Some(office) = &mut self.duties.office {
                 office.reap();
             }
+            self.duties.generation.sync();
+            for line in status::end_drains(&self.duties.generation, now) {
+                self.log(Level::Info, messages::SETTING_CHANGED, &line);
+            }
             self.collect(now);
             self.report(now);
             self.probe();
@@ -152,9 +159,12 @@ impl Round {
 
     /// Uses the results of probes that have ended.
     fn collect(&mut self, now: Tick) {
-        while let Ok(Probed { backend, result }) = self.results.1.try_recv() {
+        while let Ok(Probed { backend, took, result }) = self.results.1.try_recv() {
             self.probing.remove(&backend);
             let up = result.is_ok();
+            if let Some(worker) = self.duties.generation.backends().get(backend) {
+                worker.state.stats.probed(up, took, u64::try_from(time::wall().0).unwrap_or(0));
+            }
             for farm in self.duties.generation.farms() {
                 let places = farm.members.iter().enumerate().filter(|(_, member)| member.backend == backend);
                 for (place, _) in places {
@@ -231,7 +241,9 @@ impl Round {
             let (generation, results) = (Arc::clone(generation), self.results.0.clone());
             let probe = move || {
                 if let Some(worker) = generation.backends().get(backend) {
-                    let _ = results.send(Probed { backend, result: worker.probe(PATIENCE) });
+                    let begun = clock::now();
+                    let result = worker.probe(PATIENCE);
+                    let _ = results.send(Probed { backend, took: clock::now().since(begun), result });
                 }
             };
             if std::thread::Builder::new().name("jk probe".to_owned()).spawn(probe).is_err() {

@@ -53,9 +53,13 @@ pub(super) fn worker(from: &WorkerState, to: &WorkerState) {
         latency,
         latency_at,
         reset_at,
+        base,
         reserved,
+        stats,
     } = from;
     to.gauge.raise_most(gauge.most());
+    base.copy_to(&to.base);
+    stats.copy_to(&to.stats);
     carry_fields!(to: used, errors, client_errors, sent, received, reply_timeouts, most_connected);
     carry_fields!(to: probes_failed, probed, down_since, latency, latency_at, reset_at, reserved);
 }
@@ -72,7 +76,7 @@ pub(super) fn member(from: &MemberState, to: &MemberState) {
         ramp_from,
         elected,
         sessions,
-        reserved_hot,
+        drain_until,
         elected_before,
         first_error,
         last_error,
@@ -85,14 +89,24 @@ pub(super) fn member(from: &MemberState, to: &MemberState) {
         announced,
     } = from;
     carry_fields!(to: value, mult, state, activation, distance, factor, ramp_from, elected, sessions);
-    carry_fields!(to: reserved_hot, elected_before, first_error, last_error, errors, trouble);
+    carry_fields!(to: drain_until, elected_before, first_error, last_error, errors, trouble);
     carry_fields!(to: configured_activation, configured_distance, configured_factor, reset_at, announced);
 }
 
 /// Copies what lasts of a balancer.
 pub(super) fn balancer(from: &BalancerState, to: &BalancerState) {
-    let BalancerState { gauge, maintained, budget, method, version, reset_at, refused, failovers, reserved } =
-        from;
+    let BalancerState {
+        gauge,
+        maintained,
+        budget,
+        method,
+        version,
+        reset_at,
+        refused,
+        failovers,
+        session_ids,
+        reserved,
+    } = from;
     to.gauge.raise_most(gauge.most());
-    carry_fields!(to: maintained, budget, method, version, reset_at, refused, failovers, reserved);
+    carry_fields!(to: maintained, budget, method, version, reset_at, refused, failovers, session_ids, reserved);
 }

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!        0  Header        128 octets: what this is, capacities, how much is used, the lease
-//!     4096  WorkerState   192 octets each   x workers
+//!     4096  WorkerState   768 octets each   x workers
 //!           MemberState   128 octets each   x members
 //!           BalancerState 128 octets each   x balancers
 //!           row           one per process   x rows
 //!             RowHead      64 octets: whose row it is
 //!             Cell          8 octets each   x workers, then x balancers
+//!             links         4 octets each   x workers: open connections
 //!             (filled up to a multiple of 64)
+//!           JournalHead   192 octets: settings changed at run time, see [`super::journal`]
+//!           text          512 octets for each record, twice
 //! ```
 //!
 //! All parts begin at multiples of 64, the size of a cache line, so two processes that count never write to one line of
@@ -22,12 +25,13 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::journal::{Journal, JournalHead};
 use crate::engine::balance::state::{self, BalancerState, Cell, MemberState, WorkerState};
 
 /// First octets of a segment.
 pub const MAGIC: u64 = u64::from_ne_bytes(*b"mod_jkrs");
 /// Number of the picture above; the records have their own ([`state::LAYOUT`]).
-pub const PICTURE: u32 = 1;
+pub const PICTURE: u32 = 2;
 /// Most records of one kind.
 pub const MAX_RECORDS: usize = 65_536;
 /// Most rows.
@@ -36,6 +40,8 @@ pub const MAX_ROWS: usize = 1024;
 /// Place of the first record: the header has a page of its own, whatever it grows to.
 const RECORDS: usize = 4096;
 const LINE: usize = 64;
+/// Room for settings changed at run time, for each record: some lines of names and values.
+const JOURNAL: usize = 512;
 
 /// How much a segment holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +133,8 @@ pub struct RowView {
     pub workers: &'static [Cell],
     /// By the places of the balancers.
     pub balancers: &'static [Cell],
+    /// Open connections, by the places of the workers.
+    pub links: &'static [AtomicU32],
 }
 
 /// Where the parts of a segment begin, in octets.
@@ -137,6 +145,9 @@ pub(super) struct Shape {
     balancers: usize,
     rows: usize,
     stride: usize,
+    journal: usize,
+    /// Words of each of the two texts of the journal.
+    words: usize,
     /// Octets of the whole segment.
     pub(super) size: usize,
 }
@@ -152,11 +163,26 @@ impl Shape {
         let balancers_at = members_at.checked_add(members.checked_mul(size_of::<MemberState>())?)?;
         let rows_at = balancers_at.checked_add(balancers.checked_mul(size_of::<BalancerState>())?)?;
         let cells = workers.checked_add(balancers)?.checked_mul(size_of::<Cell>())?;
-        let stride = size_of::<RowHead>().checked_add(cells)?.checked_next_multiple_of(LINE)?;
-        let end = rows_at.checked_add(rows.checked_mul(stride)?)?;
+        let links = workers.checked_mul(size_of::<AtomicU32>())?;
+        let stride =
+            size_of::<RowHead>().checked_add(cells)?.checked_add(links)?.checked_next_multiple_of(LINE)?;
+        let journal = rows_at.checked_add(rows.checked_mul(stride)?)?;
+        let records = workers.checked_add(members)?.checked_add(balancers)?;
+        let words = records.checked_mul(JOURNAL / size_of::<AtomicU64>())?;
+        let texts = words.checked_mul(2 * size_of::<AtomicU64>())?;
+        let end = journal.checked_add(size_of::<JournalHead>())?.checked_add(texts)?;
         let size = end.checked_next_multiple_of(RECORDS)?;
         isize::try_from(size).ok()?;
-        Some(Self { capacity, members: members_at, balancers: balancers_at, rows: rows_at, stride, size })
+        Some(Self {
+            capacity,
+            members: members_at,
+            balancers: balancers_at,
+            rows: rows_at,
+            stride,
+            journal,
+            words,
+            size,
+        })
     }
 }
 
@@ -239,16 +265,40 @@ impl Map {
         }
         let at = self.shape.rows + place * self.shape.stride;
         let cells = at + size_of::<RowHead>();
-        // SAFETY: Shape has counted `rows` rows of `stride` octets into the size, and `stride` holds the head and all cells;
+        // SAFETY: Shape has counted `rows` rows of `stride` octets into the size, and `stride` holds the head, all cells and links;
         // `at` is a multiple of 64, `cells` of 8.
-        let (head, workers, balancers) = unsafe {
+        let (head, workers, balancers, links) = unsafe {
             (
                 self.base.add(at).cast::<RowHead>().as_ref(),
                 self.slice(cells, workers),
                 self.slice(cells + workers * size_of::<Cell>(), balancers),
+                self.slice(cells + (workers + balancers) * size_of::<Cell>(), workers),
             )
         };
-        Some(RowView { head, workers, balancers })
+        Some(RowView { head, workers, balancers, links })
+    }
+
+    /// Open connections to the worker at a place, over all processes that are there.
+    pub fn open_links(self, place: usize) -> u32 {
+        (0..self.used().rows)
+            .filter_map(|row| self.row(row))
+            .filter(|row| row.head.owner.load(Ordering::Relaxed) != 0)
+            .filter_map(|row| row.links.get(place))
+            .fold(0, |sum, links| sum.saturating_add(links.load(Ordering::Relaxed)))
+    }
+
+    /// The settings changed at run time.
+    pub fn journal(self) -> Journal {
+        let Shape { journal, words, .. } = self.shape;
+        let texts = journal + size_of::<JournalHead>();
+        // SAFETY: Shape has counted the head and two texts of `words` words behind the rows into the size; `journal` is a
+        // multiple of 64, `texts` of 8.
+        unsafe {
+            Journal::new(
+                self.base.add(journal).cast::<JournalHead>().as_ref(),
+                [self.slice(texts, words), self.slice(texts + words * size_of::<AtomicU64>(), words)],
+            )
+        }
     }
 
     /// Records in use: the first ones of their kind.
@@ -295,6 +345,7 @@ const _: () =
     assert!(size_of::<LeaseWords>() == 64 && size_of::<RowHead>() == 64 && size_of::<Header>() == 128);
 const _: () = assert!(size_of::<Header>() <= RECORDS);
 const _: () = assert!(std::mem::offset_of!(Header, lease) == 64);
+const _: () = assert!(size_of::<JournalHead>() == 192 && align_of::<JournalHead>() == LINE);
 // All parts begin on a cache line.
 const _: () = assert!(size_of::<WorkerState>().is_multiple_of(LINE) && align_of::<WorkerState>() == LINE);
 const _: () = assert!(size_of::<MemberState>().is_multiple_of(LINE) && align_of::<MemberState>() == LINE);
@@ -310,12 +361,13 @@ mod tests {
     #[test]
     fn parts_lie_behind_each_other() {
         let shape = Shape::of(SMALL).unwrap();
-        assert_eq!(shape.members, 4096 + 3 * 192);
+        assert_eq!(shape.members, 4096 + 3 * 768);
         assert_eq!(shape.balancers, shape.members + 5 * 128);
         assert_eq!(shape.rows, shape.balancers + 2 * 128);
-        assert_eq!(shape.stride, 128); // 64 + 5 * 8, filled up
-        assert_eq!(shape.size, 8192);
-        assert!(shape.rows + 4 * shape.stride <= shape.size);
+        assert_eq!(shape.stride, 128); // 64 + 5 * 8 + 3 * 4, filled up
+        assert_eq!(shape.journal, shape.rows + 4 * shape.stride);
+        assert_eq!(shape.words, 10 * 64);
+        assert!(shape.journal + 192 + 2 * shape.words * 8 <= shape.size);
     }
 
     #[test]
@@ -335,7 +387,9 @@ mod tests {
                 let row = map.row(place).unwrap();
                 assert_eq!(std::ptr::from_ref(row.head).addr() % LINE, 0);
                 spans.extend([span(slice::from_ref(row.head)), span(row.workers), span(row.balancers)]);
+                spans.push(span(row.links));
             }
+            spans.extend(map.journal().spans());
             assert!(map.row(capacity.rows).is_none());
             let start = std::ptr::from_ref(map.header()).addr();
             for pair in spans.windows(2) {

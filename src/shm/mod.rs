@@ -9,11 +9,13 @@
 //! | `carry`    | what moves into a larger segment                                                              |
 //! | `process`  | a process counts in a row of its own; what a killed one had counted is given back             |
 //! | `alive`    | is the process that wrote this still there?                                                   |
+//! | `journal`  | settings changed at run time, as a text that is replaced as a whole                           |
 //! | `lease`    | one process at a time does the work that is done once for all                                 |
 //! | `futex`    | sleeping until another process rings                                                          |
 //! | `random`   | cheap random numbers                                                                          |
 //!
-//! There is no lock in shared memory, so a process that is killed anywhere leaves nothing locked. A mapping stays until the
+//! Requests take no lock in shared memory. Those who change settings take turns by a word with the name of the process, which
+//! is void when that is gone: a process that is killed anywhere leaves nothing locked. A mapping stays until the
 //! process ends, so references into it are `'static`. Nothing here knows httpd, logs, or starts a thread. Needs Linux for
 //! the futex and the start time of processes; elsewhere it polls and goes by process ids alone.
 
@@ -21,6 +23,7 @@ pub mod alive;
 mod carry;
 mod file;
 pub mod futex;
+pub mod journal;
 pub mod layout;
 pub mod lease;
 pub mod process;

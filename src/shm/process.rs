@@ -8,7 +8,7 @@
 //! A process that finds no free row counts in cells of its own memory: everything works, but what it has in work when it is
 //! killed stays counted.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::alive::Owner;
 use super::layout::{Map, RowHead, RowView, Used};
@@ -22,6 +22,7 @@ pub struct Share {
     row: Option<Row>,
     workers: &'static [Cell],
     balancers: &'static [Cell],
+    links: &'static [AtomicU32],
 }
 
 /// A row that belongs to this process; left when dropped.
@@ -63,10 +64,22 @@ impl Share {
     /// Without a free row the cells belong to this process alone; they are never freed.
     pub fn take(map: Map, generation: u32) -> Self {
         match claim(map, generation) {
-            Some(row) => Self { workers: row.view.workers, balancers: row.view.balancers, row: Some(row) },
+            Some(row) => {
+                let RowView { workers, balancers, links, .. } = row.view;
+                // Connections of the process before are closed, however it ended.
+                for count in links {
+                    count.store(0, Ordering::Relaxed);
+                }
+                Self { workers, balancers, links, row: Some(row) }
+            }
             None => {
                 let capacity = map.capacity();
-                Self { row: None, workers: private(capacity.workers), balancers: private(capacity.balancers) }
+                Self {
+                    row: None,
+                    workers: private(capacity.workers),
+                    balancers: private(capacity.balancers),
+                    links: private(capacity.workers),
+                }
             }
         }
     }
@@ -91,14 +104,19 @@ impl Share {
         self.workers
     }
 
+    /// Counts of open connections, by the places of the workers.
+    pub fn links(&self) -> &'static [AtomicU32] {
+        self.links
+    }
+
     /// Cells by the places of the balancers.
     pub fn balancers(&self) -> &'static [Cell] {
         self.balancers
     }
 }
 
-fn private(count: usize) -> &'static [Cell] {
-    Box::leak((0..count).map(|_| Cell::default()).collect())
+fn private<T: Default>(count: usize) -> &'static [T] {
+    Box::leak((0..count).map(|_| T::default()).collect())
 }
 
 /// Takes a free row for this process; reaps if there is none.

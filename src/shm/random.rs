@@ -1,4 +1,5 @@
-//! Random numbers for choices among members: cheap, different in each thread and process, not for secrets.
+//! Random numbers for choices among members: cheap, different in each thread and process, not for secrets. And a secret, from
+//! the system.
 //!
 //! Each thread has a xorshift64* generator, seeded at its first use from the keys that the standard library draws for hash
 //! tables, the process id and the clock. The id counts: a thread that was forked has the keys of its parent. For the same
@@ -9,7 +10,21 @@
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::io::Read;
 use std::time::SystemTime;
+
+/// Length of [`secret`], in octets.
+pub const SECRET: usize = 32;
+
+/// Octets that nobody can guess.
+///
+/// # Errors
+/// The system has none.
+pub fn secret() -> std::io::Result<[u8; SECRET]> {
+    let mut octets = [0; SECRET];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut octets)?;
+    Ok(octets)
+}
 
 thread_local! {
     static STATE: Cell<u64> = const { Cell::new(0) };
@@ -50,6 +65,11 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 16);
+    }
+
+    #[test]
+    fn secrets_differ() {
+        assert_ne!(secret().unwrap(), secret().unwrap());
     }
 
     #[test]

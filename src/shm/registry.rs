@@ -66,10 +66,14 @@ impl Registry {
 
     /// As [`Registry::new`]; a name that `old` knows gets a copy of its record when it is asked for first.
     ///
-    /// Statistics, states, failures and changes made at run time are copied. Requests in work and connections are not: they
+    /// Statistics, states, failures and changes made at run time are copied, settings right away. Requests in work and connections are not: they
     /// belong to processes that go on with the old segment. Names that are not asked for before the next growth are
     /// forgotten then.
     pub fn grown(segment: Segment, old: &Self) -> Self {
+        if let Ok(turn) = segment.map().journal().take_turn() {
+            // It has room: the new text is not smaller than the old one.
+            let _ = turn.publish(&old.segment.map().journal().read().1);
+        }
         Self { segment, names: Names::default(), before: Some((old.segment.map(), old.names.clone())) }
     }
 

@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::socket::{Ready, Socket};
@@ -19,6 +20,17 @@ pub struct Connection {
     last_used: Tick,
     last_good: Tick,
     exchanges: u32,
+    counted: Option<Counted>,
+}
+
+/// One more in a count of open connections, until it is dropped.
+#[derive(Debug)]
+struct Counted(&'static AtomicU32);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 // What the memory target for idle connections rests on.
@@ -27,7 +39,13 @@ const _: () = assert!(size_of::<Connection>() < 128);
 impl Connection {
     /// Wraps a connected socket; `peer` is the label of its address.
     pub fn new(socket: Socket, peer: Arc<str>, now: Tick) -> Self {
-        Self { socket, peer, established: now, last_used: now, last_good: now, exchanges: 0 }
+        Self { socket, peer, established: now, last_used: now, last_good: now, exchanges: 0, counted: None }
+    }
+
+    /// Counts it in `count` as long as it is open.
+    pub fn count_in(&mut self, count: &'static AtomicU32) {
+        count.fetch_add(1, Ordering::Relaxed);
+        self.counted = Some(Counted(count));
     }
 
     /// The backend's address: `127.0.0.1:8009`, `[::1]:8009` or `unix:/path`.

@@ -402,9 +402,6 @@ pub(crate) const BAD: &[Bad] = &[
     ),
 ];
 
-/// Types of workers that this version knows and does not serve; it is refused with the line it is described at.
-pub(crate) const UNSERVED: &[(&str, &str)] = &[("status", "worker.list=w9\nworker.w9.type=status\n")];
-
 /// Configurations that start, and a text the error log must contain then.
 pub(crate) const GOOD: &[(&str, &str, &str, &str)] = &[
     (

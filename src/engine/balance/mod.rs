@@ -7,6 +7,7 @@
 //!
 //! Source: jk_lb_worker.c of mod_jk.
 
+pub mod admin;
 mod adopt;
 pub mod budget;
 pub mod cookie;
@@ -22,6 +23,7 @@ pub mod pick;
 pub mod rounds;
 pub mod session;
 pub mod state;
+pub mod stats;
 mod sync;
 #[cfg(test)]
 mod testing;

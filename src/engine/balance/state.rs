@@ -9,13 +9,14 @@
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 pub use super::gauge::{Cell, Flight, Gauge};
+pub use super::stats::{Base, Stats};
 use crate::engine::config::model::Activation;
 use crate::engine::units::Tick;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
 /// Number of the layout of all types in this file; changed with every change of them.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// State of a member of a balancer, with the numbers and names of mod_jk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -129,8 +130,12 @@ pub struct WorkerState {
     pub latency_at: AtomicU64,
     /// When counters were reset last, seconds since 1970.
     pub reset_at: AtomicU64,
+    /// What the counters were then: they go on, and what is shown is the difference.
+    pub base: Base,
     /// Reserved, zero.
-    pub reserved: [AtomicU64; 10],
+    pub reserved: [AtomicU64; 5],
+    /// What only monitoring looks at.
+    pub stats: Stats,
 }
 
 /// The shared record of a member of a balancer.
@@ -156,8 +161,8 @@ pub struct MemberState {
     pub elected: AtomicU64,
     /// Requests without a session id.
     pub sessions: AtomicU64,
-    /// Reserved, zero.
-    pub reserved_hot: AtomicU64,
+    /// When a member that is being drained is stopped, a tick; 0: never.
+    pub drain_until: AtomicU64,
     // The second one.
     /// `elected` at the last maintenance.
     pub elected_before: AtomicU64,
@@ -201,8 +206,10 @@ pub struct BalancerState {
     pub refused: AtomicU64,
     /// Requests that went to a further member after the first had failed.
     pub failovers: AtomicU64,
+    /// Session ids of requests: with a known route, with an unknown one, without one.
+    pub session_ids: [AtomicU64; 3],
     /// Reserved, zero.
-    pub reserved: [AtomicU64; 8],
+    pub reserved: [AtomicU64; 5],
 }
 
 impl MemberState {
@@ -247,7 +254,7 @@ pub fn tick(at: &AtomicU64) -> Option<Tick> {
 }
 
 // A change here is a change of the layout.
-const _: () = assert!(size_of::<WorkerState>() == 192);
+const _: () = assert!(size_of::<WorkerState>() == 192 + 576);
 const _: () = assert!(size_of::<MemberState>() == 128);
 const _: () = assert!(size_of::<BalancerState>() == 128);
 const _: () = assert!(size_of::<Gauge>() == 16);

@@ -3,8 +3,8 @@
 //! Made in the parent while it reads the configuration; pools are empty then, so each child gets its own by forking.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::work::{self, InWork, Queue};
@@ -15,9 +15,11 @@ use crate::engine::proxy::attempts::{WorkerView, ping};
 use crate::engine::proxy::pump::{Manner, Timing};
 use crate::engine::request::WorkerFacts;
 use crate::engine::units::Tick;
+use crate::shm::layout::Map;
 use crate::transport::address::{Endpoint, resolve_source};
 use crate::transport::clock;
 use crate::transport::connect::connect_to;
+use crate::transport::connection::Connection;
 use crate::transport::peer::Peer;
 use crate::transport::pool::Pool;
 use crate::transport::socket::SocketOptions;
@@ -50,9 +52,19 @@ pub struct Backend {
     pub place: usize,
     pub(super) settings: Ajp13,
     view: View,
-    pub(super) peer: Peer,
+    pub(super) peer: Arc<Peer>,
     pub(super) options: SocketOptions,
     pub(super) pool: Arc<Pool>,
+    links: Arc<OnceLock<Links>>,
+}
+
+/// Where a process counts its open connections to a worker, and the memory with the counts of all.
+#[derive(Debug, Clone, Copy)]
+pub struct Links {
+    /// The count of this process.
+    pub count: &'static AtomicU32,
+    /// All counts.
+    pub map: Map,
 }
 
 /// The parts of a [`WorkerView`] that take some thought, worked out once.
@@ -91,6 +103,15 @@ impl View {
     }
 }
 
+fn endpoint(settings: &Ajp13) -> Endpoint {
+    match &settings.address {
+        Address::Tcp { host, port } => {
+            Endpoint::Tcp { host: host.clone(), port: *port, prefer_ipv6: settings.prefer_ipv6 }
+        }
+        Address::Unix(path) => Endpoint::Unix(path.into()),
+    }
+}
+
 impl Backend {
     pub(super) fn new(
         name: &str,
@@ -100,12 +121,6 @@ impl Backend {
         now: Tick,
         complain: &mut impl FnMut(&str, String),
     ) -> Self {
-        let endpoint = match &settings.address {
-            Address::Tcp { host, port } => {
-                Endpoint::Tcp { host: host.clone(), port: *port, prefer_ipv6: settings.prefer_ipv6 }
-            }
-            Address::Unix(path) => Endpoint::Unix(path.into()),
-        };
         let source: Option<IpAddr> = match &settings.source {
             LocalAddress::Any => None,
             LocalAddress::Host(host) => match resolve_source(host, settings.prefer_ipv6) {
@@ -125,7 +140,7 @@ impl Backend {
             warned_surplus: AtomicBool::new(false),
             state,
             place,
-            peer: Peer::new(endpoint, RESOLVE_INTERVAL, now),
+            peer: Arc::new(Peer::new(endpoint(settings), RESOLVE_INTERVAL, now)),
             options: SocketOptions {
                 source,
                 keepalive: settings.socket_keepalive,
@@ -135,9 +150,64 @@ impl Backend {
                 PoolSize::Unlimited => None,
                 PoolSize::Limit(limit) => Some(limit),
             }),
+            links: Arc::default(),
             view: View::new(settings),
             settings: settings.clone(),
         }
+    }
+
+    /// The same worker with other settings. Connections are kept unless they lead elsewhere now.
+    pub(super) fn changed(&self, settings: Ajp13) -> Self {
+        let moved = settings.address != self.settings.address;
+        let peer = if moved {
+            Arc::new(Peer::new(endpoint(&settings), RESOLVE_INTERVAL, clock::now()))
+        } else {
+            Arc::clone(&self.peer)
+        };
+        if moved {
+            self.pool.renew();
+        }
+        Self {
+            name: self.name.clone(),
+            c_name: self.c_name.clone(),
+            address: settings.address.to_string(),
+            listed: self.listed,
+            warned_forbidden: AtomicBool::new(false),
+            warned_surplus: AtomicBool::new(false),
+            state: self.state,
+            place: self.place,
+            view: View::new(&settings),
+            peer,
+            options: self.options.clone(),
+            pool: Arc::clone(&self.pool),
+            links: Arc::clone(&self.links),
+            settings,
+        }
+    }
+
+    /// From now on connections are counted.
+    pub(super) fn count_links(&self, links: Links) {
+        let _ = self.links.set(links);
+    }
+
+    /// A connection was opened in so much time.
+    pub(super) fn connected(&self, connection: &mut Connection, took: Duration) {
+        self.state.stats.connect.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        if let Some(Links { count, map }) = self.links.get() {
+            connection.count_in(count);
+            self.state.most_connected.fetch_max(map.open_links(self.place), Ordering::Relaxed);
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Ajp13 {
+        &self.settings
+    }
+
+    /// What its host name stands for in this process.
+    pub fn resolved(&self) -> Result<String, String> {
+        let known = self.peer.known().map_err(|error| error.to_string())?;
+        Ok(known.to_string())
     }
 
     /// Its address, or why there is none.
@@ -227,7 +297,7 @@ impl Backend {
                 server_errors: None,
                 flush_packets: false,
                 flush_head: false,
-                timed: false,
+                timed: true,
             },
             connect_ping: view.connect_ping,
             prepost_ping: view.prepost_ping,

@@ -45,9 +45,13 @@ impl Links for Connections<'_> {
             Acquired::Idle(lease) => lease.reopen(),
             Acquired::Open(permit) => permit,
         };
-        let deadline = settings.socket_connect_timeout.limit().map(|limit| clock::now().after(limit));
+        let begun = clock::now();
+        let deadline = settings.socket_connect_timeout.limit().map(|limit| begun.after(limit));
         match connect_to(&self.backend.peer, &self.backend.options, deadline) {
-            Ok(connection) => Ok((permit.fill(connection), false)),
+            Ok(mut connection) => {
+                self.backend.connected(&mut connection, clock::now().since(begun));
+                Ok((permit.fill(connection), false))
+            }
             Err(error) => {
                 *self.detail.borrow_mut() = Some(error.to_string());
                 // Several addresses of which not all refuse may answer the next time.

@@ -5,21 +5,30 @@
 mod backend;
 mod connections;
 mod farm;
+mod follow;
+mod versions;
 mod work;
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ffi::CString;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub use backend::Backend;
+pub use backend::{Backend, Links};
 pub use connections::Connections;
 pub use farm::Farm;
+pub use versions::{Current, MOST as MOST_CHANGES};
 pub use work::{InWork, wait};
 
 use crate::engine::balance::state::{BalancerState, Cell, MemberState, WorkerState};
-use crate::engine::config::model::{Kind, WorkerSet};
+use crate::engine::config::model::{Kind, Status, WorkerSet};
 use crate::engine::units::Tick;
+use crate::httpd::status::Facts;
+use crate::shm::journal::Journal;
+use crate::shm::layout::Map;
 use crate::transport::clock;
+use follow::Follow;
+use versions::Versions;
 
 /// Where shared records come from, by name.
 pub trait Records {
@@ -29,6 +38,8 @@ pub trait Records {
     fn member(&mut self, balancer: &str, name: &str) -> &'static MemberState;
     /// The record of a balancer and the place of its share in each process.
     fn balancer(&mut self, name: &str) -> (&'static BalancerState, usize);
+    /// The memory they are in.
+    fn map(&self) -> Map;
 }
 
 /// The shares of this process in the shared counts.
@@ -38,6 +49,8 @@ pub struct Cells {
     pub workers: &'static [Cell],
     /// Of balancers.
     pub balancers: &'static [Cell],
+    /// Open connections to AJP workers.
+    pub links: &'static [AtomicU32],
 }
 
 /// All workers of a configuration.
@@ -45,8 +58,15 @@ pub struct Cells {
 pub struct Generation {
     /// By the places of the workers in the configuration.
     targets: Vec<Target>,
-    backends: Vec<Backend>,
-    farms: Vec<Farm>,
+    backends: Vec<Versions<Backend>>,
+    farms: Vec<Versions<Farm>>,
+    statuses: Vec<StatusWorker>,
+    /// The configuration, without what was changed at run time.
+    set: Arc<WorkerSet>,
+    follow: Follow,
+    map: Map,
+    /// What status workers know beside the workers; set when the server is about to run.
+    pub facts: OnceLock<Facts>,
     maintain: Option<Duration>,
     maintained: AtomicU64,
     /// Set at the beginning of each child.
@@ -58,6 +78,18 @@ pub struct Generation {
 enum Target {
     Backend(usize),
     Farm(usize),
+    Status(usize),
+}
+
+/// A worker of type `status`.
+#[derive(Debug)]
+pub struct StatusWorker {
+    /// Its name.
+    pub name: String,
+    /// Its name for notes.
+    pub c_name: CString,
+    /// Its settings.
+    pub settings: Box<Status>,
 }
 
 /// A worker that requests are given to.
@@ -67,6 +99,8 @@ pub enum Worker<'g> {
     Single(&'g Backend),
     /// Of type `lb`.
     Balancer(&'g Farm),
+    /// Of type `status`.
+    Status(&'g StatusWorker),
 }
 
 impl<'g> Worker<'g> {
@@ -75,6 +109,7 @@ impl<'g> Worker<'g> {
         match self {
             Self::Single(backend) => &backend.name,
             Self::Balancer(farm) => &farm.balancer.name,
+            Self::Status(status) => &status.name,
         }
     }
 
@@ -83,13 +118,14 @@ impl<'g> Worker<'g> {
         match self {
             Self::Single(backend) => &backend.c_name,
             Self::Balancer(farm) => &farm.c_name,
+            Self::Status(status) => &status.c_name,
         }
     }
 
     fn listed(self) -> bool {
         match self {
             Self::Single(backend) => backend.listed,
-            Self::Balancer(_) => true,
+            Self::Balancer(_) | Self::Status(_) => true,
         }
     }
 }
@@ -98,24 +134,33 @@ impl Generation {
     /// Resolves the addresses of all workers. Names that have none are reported to `complain` and looked up again later.
     /// `probed`: children probe members that cannot be reached.
     pub fn new(
-        set: &WorkerSet,
+        set: &Arc<WorkerSet>,
         records: &mut dyn Records,
         probed: bool,
         mut complain: impl FnMut(&str, String),
     ) -> Self {
         let now = clock::now();
-        let (mut backends, mut farms) = (Vec::new(), Vec::new());
+        let map = records.map();
+        let journal = map.journal();
+        let (version, changed) = follow::read(journal);
+        let (mut backends, mut farms, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
         let mut targets = vec![Target::Farm(usize::MAX); set.workers.len()];
         for (worker, target) in set.workers.iter().zip(&mut targets) {
             if let Kind::Ajp13(settings) = &worker.kind {
                 let listed = set.is_listed(&worker.name);
                 let record = records.worker(&worker.name);
-                let backend = Backend::new(&worker.name, listed, settings, record, now, &mut complain);
+                let settings = changed.backend(&worker.name, settings);
+                let backend = Backend::new(&worker.name, listed, &settings, record, now, &mut complain);
                 if let Err(error) = backend.known() {
                     complain(&worker.name, error);
                 }
                 *target = Target::Backend(backends.len());
-                backends.push(backend);
+                backends.push(Versions::new(backend));
+            } else if let Kind::Status(settings) = &worker.kind {
+                *target = Target::Status(statuses.len());
+                let c_name = CString::new(worker.name.as_str()).unwrap_or_default();
+                let (name, settings) = (worker.name.clone(), settings.clone());
+                statuses.push(StatusWorker { name, c_name, settings });
             }
         }
         for place in 0..targets.len() {
@@ -126,21 +171,26 @@ impl Generation {
                     .members
                     .iter()
                     .filter_map(|member| match targets.get(member.worker) {
-                        Some(Target::Backend(at)) => Some((*at, backends.get(*at)?, member)),
+                        Some(Target::Backend(at)) => Some((*at, backends.get(*at)?.current(), member)),
                         _ => None,
                     })
                     .collect::<Vec<_>>();
-                let farm = Farm::new(name, lb, &members, records, probed);
+                let farm = Farm::new(name, lb, &members, &changed, records, probed);
                 if let Some(target) = targets.get_mut(place) {
                     *target = Target::Farm(farms.len());
                 }
-                farms.push(farm);
+                farms.push(Versions::new(farm));
             }
         }
         Self {
             targets,
             backends,
             farms,
+            statuses,
+            set: Arc::clone(set),
+            follow: Follow::new(journal, version),
+            map,
+            facts: OnceLock::new(),
             maintain: set.maintain.limit(),
             maintained: AtomicU64::new(now.0),
             cells: OnceLock::new(),
@@ -154,27 +204,44 @@ impl Generation {
         })
     }
 
-    /// The worker at a place.
+    /// The worker at a place, with the settings in force at this moment.
     pub fn worker(&self, place: usize) -> Option<Worker<'_>> {
+        self.sync();
         match *self.targets.get(place)? {
-            Target::Backend(at) => self.backends.get(at).map(Worker::Single),
-            Target::Farm(at) => self.farms.get(at).map(Worker::Balancer),
+            Target::Backend(at) => self.backends().get(at).map(Worker::Single),
+            Target::Farm(at) => self.farms().get(at).map(Worker::Balancer),
+            Target::Status(at) => self.statuses.get(at).map(Worker::Status),
         }
     }
 
     /// All AJP workers.
-    pub fn backends(&self) -> &[Backend] {
-        &self.backends
+    pub fn backends(&self) -> Current<'_, Backend> {
+        Current(&self.backends)
     }
 
     /// All balancers.
-    pub fn farms(&self) -> &[Farm] {
-        &self.farms
+    pub fn farms(&self) -> Current<'_, Farm> {
+        Current(&self.farms)
+    }
+
+    /// The configuration, without what was changed at run time.
+    pub fn configured(&self) -> &WorkerSet {
+        &self.set
+    }
+
+    /// Open connections to an AJP worker, over all processes.
+    pub fn open_links(&self, worker: &Backend) -> u32 {
+        self.map.open_links(worker.place)
+    }
+
+    /// The settings changed at run time.
+    pub fn journal(&self) -> Journal {
+        self.follow.journal
     }
 
     /// Somebody has to probe members, or to give back what killed processes had in work.
     pub fn needs_office(&self) -> bool {
-        !self.farms.is_empty() || self.backends.iter().any(Backend::is_limited)
+        !self.farms.is_empty() || self.backends().iter().any(Backend::is_limited)
     }
 
     /// Number of workers of all types.
@@ -199,6 +266,11 @@ impl Generation {
 
     /// Gives this process its shares in the shared counts.
     pub fn settle(&self, cells: Cells) {
+        for backend in self.backends() {
+            if let Some(count) = cells.links.get(backend.place) {
+                backend.count_links(Links { count, map: self.map });
+            }
+        }
         let _ = self.cells.set(cells);
     }
 
@@ -221,10 +293,10 @@ impl Generation {
         {
             return; // not yet, or another thread does it
         }
-        for farm in &self.farms {
+        for farm in self.farms() {
             farm.balancer.maintain(interval, now);
         }
-        for worker in &self.backends {
+        for worker in self.backends() {
             worker.maintain(now);
         }
     }

@@ -40,7 +40,7 @@ fn defaults() {
     assert_eq!(w.retries, 2);
     assert_eq!(w.retry_interval, Duration::from_millis(100));
     assert_eq!(w.recovery_options.bits(), 0);
-    assert_eq!(w.fail_on_status, []);
+    assert!(w.fail_on_status.is_empty());
     assert_eq!(w.busy_limit, 0);
     assert_eq!(w.max_packet_size, 8192);
     assert!(w.secret.is_none());

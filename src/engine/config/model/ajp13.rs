@@ -6,7 +6,7 @@ use super::Timeout;
 use crate::engine::config::secret::Secret;
 
 /// A worker that relays to one Tomcat.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ajp13 {
     /// Where Tomcat listens (`host`, `port`).
     pub address: Address,

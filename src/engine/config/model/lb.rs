@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::config::secret::Secret;
 
 /// A balancer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lb {
     /// Its members in the order of `balance_workers`; at least one, routes are unique.
     pub members: Vec<Member>,

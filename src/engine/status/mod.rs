@@ -1,0 +1,29 @@
+//! The status worker: shows and changes the workers at run time.
+
+pub mod answer;
+pub mod api;
+pub mod change;
+pub mod command;
+pub mod csrf;
+pub mod dump;
+mod fields;
+pub mod histogram;
+pub mod html;
+pub mod json;
+pub mod metrics;
+pub mod overrides;
+pub mod page;
+pub mod prop;
+pub mod property;
+pub mod query;
+pub mod settings;
+pub mod txt;
+pub mod view;
+pub mod xml;
+
+#[cfg(test)]
+use super::config::model;
+#[cfg(test)]
+#[path = "../../../tests/support/status_sample.rs"]
+#[allow(unreachable_pub, reason = "shared with the integration tests")]
+mod sample;
