@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::server::{Kind, Site};
-use crate::traced::{self, Request};
+use crate::traced::{self, Request, Way};
 
 /// Requests of the short and the long run.
 const RUNS: [usize; 2] = [150, 650];
 
-/// A function with its object.
+/// A function with the file name of its object.
 pub(crate) type Function = (String, String);
 
 /// Costs of a run; with two runs subtracted, costs of a request.
@@ -28,9 +28,9 @@ pub(crate) struct Costs {
 }
 
 /// Costs of one request.
-pub(crate) fn per_request(kind: Kind, rules: usize, request: Request) -> Costs {
+pub(crate) fn per_request(kind: Kind, way: Way, request: Request) -> Costs {
     let [short, long] = RUNS.map(|count| {
-        let site = traced::run(kind, rules, request, count, |out| {
+        let site = traced::run(kind, way, request, count, |out| {
             ["valgrind", "--tool=callgrind", "--vgdb=no", "--separate-threads=yes"]
                 .map(str::to_owned)
                 .into_iter()
@@ -82,9 +82,9 @@ fn read(path: &Path, costs: &mut Costs) {
     for line in text.lines() {
         if let Some((key, name)) = line.split_once('=') {
             match key {
-                "ob" => object = named(&mut objects, name),
+                "ob" => object = base(named(&mut objects, name)),
                 "fn" => function = named(&mut functions, name),
-                "cob" => called_object = Some(named(&mut objects, name)),
+                "cob" => called_object = Some(base(named(&mut objects, name))),
                 "cfn" => called = named(&mut functions, name),
                 "calls" => calls = name.split(' ').next().and_then(|count| count.parse().ok()),
                 _ => {}
@@ -103,6 +103,11 @@ fn read(path: &Path, costs: &mut Costs) {
             }
         }
     }
+}
+
+/// The last part of a path: each run has a directory, and so a module, of its own.
+fn base(object: String) -> String {
+    object.rsplit('/').next().map(str::to_owned).unwrap_or(object)
 }
 
 /// `(7) name` defines a number, `(7)` uses it.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::Plan;
 use crate::report::{Goal, Row, Section};
 use crate::server::Kind;
-use crate::traced::{self, Request};
+use crate::traced::{self, Request, Way};
 
 struct Case {
     name: &'static str,
@@ -84,7 +84,7 @@ pub(crate) fn run(_: &Plan) -> Section {
 
 fn per_request(kind: Kind, case: &Case) -> BTreeMap<String, f64> {
     let [short, mut long] = case.runs.map(|count| {
-        let site = traced::run(kind, 1, case.request, count, |out| {
+        let site = traced::run(kind, Way::Rules(1), case.request, count, |out| {
             ["strace", "-f", "-c", "-o"]
                 .map(str::to_owned)
                 .into_iter()

@@ -91,22 +91,15 @@ pub(crate) fn run(plan: &Plan) -> Section {
                 speeds[kind.column()].push(speed);
             }
         }
-        let mut row = Row::new(case.name);
+        let row = compared(case.name, &costs);
         let mut rate = Row::new(case.name);
         for kind in kinds {
-            row.values[kind.column()] = Some(median(&costs[kind.column()]));
             rate.values[kind.column()] = Some(median(&speeds[kind.column()]));
         }
-        let (ours, theirs) = (&costs[Kind::Rust.column()], &costs[Kind::ModJk.column()]);
-        let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
-        row.ratio = Some(median(&ratios));
-        row.spread = Some((
-            ratios.iter().copied().fold(f64::MAX, f64::min),
-            ratios.iter().copied().fold(0.0, f64::max),
-        ));
         if let Some(reach) = case.reach {
             let name = case.name.split(", µs").next().unwrap_or_default();
-            section.goals.push(Goal::at_most(format!("{name}, CPU (mod_jk = 1)"), median(&ratios), reach, 2));
+            let ratio = row.ratio.unwrap_or(f64::NAN);
+            section.goals.push(Goal::at_most(format!("{name}, CPU (mod_jk = 1)"), ratio, reach, 2));
         }
         section.push(row);
         rates.push(rate);
@@ -128,17 +121,38 @@ fn measure(server: &Running, case: &Case, time: Duration) -> (f64, f64) {
     } else {
         Work::get(&format!("{prefix}/size/{}", case.size), 0, Some(case.size))
     };
+    let units = if case.per_mb { case.size as f64 / MB as f64 } else { 1.0 };
+    spent(server, &work, case.clients, time, units)
+}
+
+/// A row of medians; the ratio is the median of those inside the rounds.
+pub(crate) fn compared(name: &str, rounds: &[Vec<f64>; 4]) -> Row {
+    let mut row = Row::new(name);
+    for kind in Kind::ALL {
+        let values = &rounds[kind.column()];
+        row.values[kind.column()] = (!values.is_empty()).then(|| median(values));
+    }
+    let (ours, theirs) = (&rounds[Kind::Rust.column()], &rounds[Kind::ModJk.column()]);
+    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+    row.ratio = Some(median(&ratios));
+    row.spread =
+        Some((ratios.iter().copied().fold(f64::MAX, f64::min), ratios.iter().copied().fold(0.0, f64::max)));
+    row
+}
+
+/// Microseconds of CPU time per unit, and units per second. `units`: of one request.
+pub(crate) fn spent(server: &Running, work: &Work, clients: usize, time: Duration, units: f64) -> (f64, f64) {
     let mut nanos = Vec::new();
-    let done = load::run(server.site.port, &work, case.clients, time, || {
+    let done = load::run(server.site.port, work, clients, time, || {
         nanos.push(proc::cpu_nanos(&server.processes()));
     });
-    let units = done.requests as f64 * if case.per_mb { case.size as f64 / MB as f64 } else { 1.0 };
+    let units = done.requests as f64 * units;
     let spent = nanos[1].saturating_sub(nanos[0]) as f64;
     assert!(spent > 0.0, "the system does not say how much CPU time threads used");
     (spent / 1000.0 / units, units / done.seconds)
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

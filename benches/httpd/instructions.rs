@@ -4,7 +4,7 @@ use crate::Plan;
 use crate::callgrind;
 use crate::report::{Goal, Row, Section};
 use crate::server::Kind;
-use crate::traced::Request;
+use crate::traced::{Request, Way};
 
 struct Case {
     name: &'static str,
@@ -89,7 +89,8 @@ pub(crate) fn run(plan: &Plan) -> Section {
     for case in CASES.iter().filter(|case| case.quick || !plan.quick) {
         let mut row = Row::new(case.name);
         for kind in case.kinds {
-            row.values[kind.column()] = Some(callgrind::per_request(*kind, case.rules, case.request).total);
+            row.values[kind.column()] =
+                Some(callgrind::per_request(*kind, Way::Rules(case.rules), case.request).total);
         }
         let ours = row.values[Kind::Rust.column()].unwrap_or(f64::NAN);
         match case.rules {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,14 @@ impl Work {
         // The backend answers with the number and a line feed.
         Self { head: head.into_bytes(), body, answer: Some(body.to_string().len() + 1) }
     }
+
+    /// The same with a cookie of a session that belongs to the node `route`.
+    pub(crate) fn of_session(mut self, route: &str) -> Self {
+        self.head.truncate(self.head.len() - 2);
+        let cookie = format!("Cookie: JSESSIONID=0123456789ABCDEF0123456789ABCDEF.{route}\r\n\r\n");
+        self.head.extend_from_slice(cookie.as_bytes());
+        self
+    }
 }
 
 /// Octets written and read at once.
@@ -47,6 +56,8 @@ pub(crate) struct Client {
     port: u16,
     /// The connection has carried a request.
     used: bool,
+    /// The octets of the last answer's body that came together with its head.
+    body: Range<usize>,
 }
 
 impl Client {
@@ -62,7 +73,7 @@ impl Client {
         };
         stream.set_nodelay(true).expect("nodelay");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("timeout");
-        Self { stream, buffer: vec![0; PIECE], payload: Vec::new(), port, used: false }
+        Self { stream, buffer: vec![0; PIECE], payload: Vec::new(), port, used: false, body: 0..0 }
     }
 
     /// Sends the request `count` times.
@@ -77,15 +88,35 @@ impl Client {
     /// The event MPM closes idle connections while all its threads are busy, so a connection may turn out to be closed when
     /// it is used again; then the request goes over a new one, as every client does it.
     pub(crate) fn one(&mut self, work: &Work) {
+        if let Err(error) = self.attempt(work) {
+            let line = work.head.split(|octet| *octet == b'\r').next().unwrap_or_default();
+            panic!("{}: {error}", String::from_utf8_lossy(line));
+        }
+    }
+
+    /// As [`Client::one`], for requests that may fail.
+    ///
+    /// # Errors
+    /// Nothing was answered, or something else than was expected; the next request gets a new connection.
+    pub(crate) fn attempt(&mut self, work: &Work) -> io::Result<()> {
         let mut result = self.exchange(work);
         if self.used && result.as_ref().is_err_and(closed) {
             *self = Self::connect(self.port);
             result = self.exchange(work);
         }
         self.used = true;
-        if let Err(error) = result {
-            let line = work.head.split(|octet| *octet == b'\r').next().unwrap_or_default();
-            panic!("{}: {error}", String::from_utf8_lossy(line));
+        if result.is_err() {
+            *self = Self::connect(self.port);
+        }
+        result
+    }
+
+    /// The body of the last answer, if it was a short one; of a chunked one its first chunk.
+    pub(crate) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.buffer[self.body.clone()]).into_owned();
+        match text.split("\r\n").collect::<Vec<_>>()[..] {
+            [_size, first, ..] => first.to_owned(),
+            _ => text,
         }
     }
 
@@ -108,8 +139,9 @@ impl Client {
                 break (end + 4, framing(&self.buffer[..end])?);
             }
         };
+        self.body = head..filled;
         let length = self
-            .body(framing, head, filled)
+            .rest(framing, head, filled)
             .map_err(|error| io::Error::other(format!("inside a body: {error}")))?;
         if work.answer.is_some_and(|expected| expected != length) {
             return Err(io::Error::other(format!("a body of {length} octets, {:?} expected", work.answer)));
@@ -118,7 +150,7 @@ impl Client {
     }
 
     /// Reads the body, of which `buffer[head..filled]` is here; returns its length.
-    fn body(&mut self, framing: Option<usize>, head: usize, filled: usize) -> io::Result<usize> {
+    fn rest(&mut self, framing: Option<usize>, head: usize, filled: usize) -> io::Result<usize> {
         match framing {
             Some(length) => {
                 let surplus = || io::Error::other("surplus octets");

@@ -7,10 +7,10 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `BENCH_ONLY` | sections, separated by commas: `cpu`, `calls`, `instructions`, `memory`; or `profile` (which functions) |
-//! | `BENCH_ROUNDS` | rounds of the CPU section (7) |
+//! | `BENCH_ONLY` | sections, separated by commas: `instructions`, `balancing`, `failover`, `calls`, `cpu`, `memory`; or `profile` (which functions) |
+//! | `BENCH_ROUNDS` | rounds of what is measured in rounds (7) |
 //! | `BENCH_QUICK=1` | few and short rounds: to see that all is well, not to report |
-//! | `BENCH_PROFILE` | the work to profile: `1k` (default), `64k` or `headers` |
+//! | `BENCH_PROFILE` | the work to profile: `1k` (default), `64k`, `headers`, or a balancer: `lb2`, `lb2sticky`, `lb64`, `lb64sticky` |
 //!
 //! `docs/benchmarks.md` is rewritten by a complete run only: all sections, not quick.
 #![allow(
@@ -25,9 +25,12 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod balancing;
 mod callgrind;
 mod calls;
 mod cpu;
+mod failover;
+mod farm;
 mod instructions;
 mod load;
 mod memory;
@@ -35,6 +38,7 @@ mod proc;
 mod profile;
 mod report;
 mod server;
+mod shots;
 mod traced;
 
 use report::Section;
@@ -78,8 +82,10 @@ fn main() {
     let started = std::time::Instant::now();
     let facts = report::facts(&plan);
     println!("{facts}");
-    let runs: [(&str, Run); 4] = [
+    let runs: [(&str, Run); 6] = [
         ("instructions", instructions::run),
+        ("balancing", balancing::run),
+        ("failover", failover::run),
         ("calls", calls::run),
         ("cpu", cpu::run),
         ("memory", memory::run),

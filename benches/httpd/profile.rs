@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::callgrind;
 use crate::server::Kind;
-use crate::traced::Request;
+use crate::traced::{Request, Way};
 
 /// Functions shown per list.
 const SHOWN: usize = 40;
@@ -12,25 +12,32 @@ const SHOWN: usize = 40;
 /// Prints the profile of the work named by `BENCH_PROFILE`.
 pub(crate) fn run(kind: Kind) {
     let work = std::env::var("BENCH_PROFILE").unwrap_or_default();
-    let request = match work.as_str() {
-        "" | "1k" => Request::Size(1024),
-        "64k" => Request::Size(65_536),
-        "headers" => Request::Headers(30),
-        other => panic!("BENCH_PROFILE is 1k, 64k or headers, not {other}"),
+    let balancer = |members, sticky| (Way::Balancer { members, sticky }, Request::Size(1024));
+    let (way, request) = match work.as_str() {
+        "" | "1k" => (Way::Rules(1), Request::Size(1024)),
+        "64k" => (Way::Rules(1), Request::Size(65_536)),
+        "headers" => (Way::Rules(1), Request::Headers(30)),
+        "lb2" => balancer(2, false),
+        "lb2sticky" => balancer(2, true),
+        "lb64" => balancer(64, false),
+        "lb64sticky" => balancer(64, true),
+        other => {
+            panic!("BENCH_PROFILE is 1k, 64k, headers, lb2, lb2sticky, lb64 or lb64sticky, not {other}")
+        }
     };
-    let costs = callgrind::per_request(kind, 1, request);
-    println!("== {} {request:?}: {:.0} instructions per request", kind.name(), costs.total);
+    let costs = callgrind::per_request(kind, way, request);
+    println!("== {} {way:?} {request:?}: {:.0} instructions per request", kind.name(), costs.total);
     let mut objects: HashMap<&str, f64> = HashMap::new();
     for ((_, object), own) in &costs.own {
-        *objects.entry(base(object)).or_default() += own;
+        *objects.entry(object).or_default() += own;
     }
     list("objects", objects.into_iter().map(|(name, cost)| (cost, name.to_owned())).collect());
     let own = costs.own.iter();
     list(
         "functions, own",
-        own.map(|((name, object), cost)| (*cost, format!("{name} [{}]", base(object)))).collect(),
+        own.map(|((name, object), cost)| (*cost, format!("{name} [{}]", object))).collect(),
     );
-    let module = |object: &str| base(object).starts_with("jk.so");
+    let module = |object: &str| object == "jk.so";
     let mut inside: HashMap<&str, f64> = HashMap::new();
     for ((_, (name, object)), (_, cost)) in costs.calls.iter().filter(|((_, callee), _)| module(&callee.1)) {
         let _ = object;
@@ -47,10 +54,6 @@ pub(crate) fn run(kind: Kind) {
             .map(|((_, (name, _)), (calls, cost))| (*cost, format!("{name} ({calls:.2} calls)")))
             .collect(),
     );
-}
-
-fn base(object: &str) -> &str {
-    object.rsplit('/').next().unwrap_or(object)
 }
 
 fn list(title: &str, mut rows: Vec<(f64, String)>) {

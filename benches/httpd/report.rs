@@ -17,11 +17,28 @@ pub(crate) struct Row {
     /// Lowest and highest ratio of all rounds.
     pub(crate) spread: Option<(f64, f64)>,
     pub(crate) more_is_better: bool,
+    /// Decimals, when they differ from those of the section.
+    pub(crate) decimals: Option<usize>,
+    /// No ratio is shown: one of counts that should be zero says nothing.
+    pub(crate) plain: bool,
 }
 
 impl Row {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), values: [None; 4], ratio: None, spread: None, more_is_better: false }
+        Self {
+            name: name.to_owned(),
+            values: [None; 4],
+            ratio: None,
+            spread: None,
+            more_is_better: false,
+            decimals: None,
+            plain: false,
+        }
+    }
+
+    /// One without a ratio.
+    pub(crate) fn plain(name: &str, decimals: usize) -> Self {
+        Self { decimals: Some(decimals), plain: true, ..Self::new(name) }
     }
 }
 
@@ -31,11 +48,22 @@ pub(crate) struct Goal {
     measured: f64,
     reach: f64,
     decimals: usize,
+    /// It is to be reached from below, not to be exceeded.
+    at_least: bool,
 }
 
 impl Goal {
     pub(crate) fn at_most(what: impl Into<String>, measured: f64, reach: f64, decimals: usize) -> Self {
-        Self { what: what.into(), measured, reach, decimals }
+        Self { what: what.into(), measured, reach, decimals, at_least: false }
+    }
+
+    pub(crate) fn at_least(what: impl Into<String>, measured: f64, reach: f64, decimals: usize) -> Self {
+        Self { at_least: true, ..Self::at_most(what, measured, reach, decimals) }
+    }
+
+    /// A figure that could not be measured is not met.
+    fn is_met(&self) -> bool {
+        if self.at_least { self.measured >= self.reach } else { self.measured <= self.reach }
     }
 }
 
@@ -79,11 +107,12 @@ impl Section {
     fn line(&self, row: &Row) -> String {
         let mut text = format!("| {} |", row.name);
         for value in row.values {
-            let value = value.map_or_else(String::new, |value| number(value, self.decimals));
+            let value =
+                value.map_or_else(String::new, |value| number(value, row.decimals.unwrap_or(self.decimals)));
             write!(text, " {value} |").unwrap();
         }
         let of = |kind: Kind| row.values[kind.column()];
-        let ratio = row.ratio.or_else(|| Some(of(Kind::Rust)? / of(Kind::ModJk)?));
+        let ratio = row.ratio.or_else(|| Some(of(Kind::Rust)? / of(Kind::ModJk)?)).filter(|_| !row.plain);
         let mut last = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         if let Some((low, high)) = row.spread {
             write!(last, " ({low:.2} to {high:.2})").unwrap();
@@ -114,11 +143,12 @@ fn number(value: f64, decimals: usize) -> String {
 /// The table of goals.
 pub(crate) fn goals(sections: &[Section]) -> String {
     let mut text =
-        String::from("\n### Aims\n\n| aim for mod_jk_rs | at most | measured | |\n|---|---|---|---|\n");
+        String::from("\n### Aims\n\n| aim for mod_jk_rs | wanted | measured | |\n|---|---|---|---|\n");
     for goal in sections.iter().flat_map(|section| &section.goals) {
-        let verdict = if goal.measured <= goal.reach { "met" } else { "**missed**" };
+        let verdict = if goal.is_met() { "met" } else { "**missed**" };
+        let bound = if goal.at_least { "at least" } else { "at most" };
         let (reach, measured) = (number(goal.reach, goal.decimals), number(goal.measured, goal.decimals));
-        writeln!(text, "| {} | {reach} | {measured} | {verdict} |", goal.what).unwrap();
+        writeln!(text, "| {} | {bound} {reach} | {measured} | {verdict} |", goal.what).unwrap();
     }
     text
 }

@@ -1,4 +1,4 @@
-//! The servers that are compared: the same httpd four times, and the backend behind three of them.
+//! The servers that are compared: the same httpd four times, and the backend behind three of them. Balancers: `farm`.
 //!
 //! Every rule of a mapping is `/rNNNNN/*`; requests go to the rule in the middle, so that no way of sorting them helps.
 
@@ -60,8 +60,14 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) fn start() -> Self {
+        Self::node("", 0)
+    }
+
+    /// One with a name, at a port; 0: the system chooses.
+    pub(crate) fn node(name: &str, port: u16) -> Self {
         let mut command = Command::new(process::ajp_backend_program());
-        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let listen = format!("127.0.0.1:{port}");
+        command.args(["--listen", &listen, "--route", name]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = process::spawn(command, libc::SIGKILL).expect("start ajp_backend");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("stdout"))
@@ -69,6 +75,14 @@ impl Backend {
             .expect("ajp_backend's port");
         let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok());
         Self { port: port.expect("ajp_backend prints its port"), child }
+    }
+
+    /// Sends it a signal; returns when it is gone if the signal is SIGKILL.
+    pub(crate) fn signal(&mut self, signal: libc::c_int) {
+        process::signal(self.child.id(), signal);
+        if signal == libc::SIGKILL {
+            self.child.wait().expect("ajp_backend ends");
+        }
     }
 
     /// Connections it has: one thread serves each.
@@ -121,12 +135,13 @@ pub(crate) fn unprivileged() -> Option<(u32, u32)> {
 pub(crate) struct Site {
     pub(crate) root: TempDir,
     pub(crate) port: u16,
-    rules: usize,
+    /// Mount rules for each backend; 0: all is mounted at `/app`.
+    pub(crate) rules: usize,
 }
 
 impl Site {
-    /// Writes configuration and files. `rules` mount rules lead to each of `backends`, `threads` worker threads serve.
-    pub(crate) fn new(kind: Kind, rules: usize, threads: usize, backends: &[&Backend]) -> Self {
+    /// A directory with what all servers need.
+    pub(crate) fn empty(rules: usize) -> Self {
         let site = Self { root: TempDir::new("bench"), port: ports::free_port(), rules };
         for directory in ["run", "logs"] {
             let path = site.root.mkdir(directory);
@@ -134,17 +149,22 @@ impl Site {
         }
         site.root.write("mime.types", "text/plain txt\n");
         site.root.write("htdocs/plain.txt", [b'a'; 1024]);
+        site
+    }
+
+    /// Writes configuration and files. `rules` mount rules lead to each of `backends`, `threads` worker threads serve.
+    pub(crate) fn new(kind: Kind, rules: usize, threads: usize, backends: &[&Backend]) -> Self {
+        let site = Self::empty(rules);
         if kind == Kind::Static {
             for size in FILES {
                 site.root.write(&format!("htdocs{}/size/{size}", site.prefix(0)), vec![b'a'; size]);
             }
         }
-        let mut conf = site.base_conf(threads);
+        let mut conf = site.base_conf(1, threads);
         match kind {
             Kind::Static => {}
             Kind::ProxyAjp => site.proxy_conf(&mut conf, backends),
-            Kind::ModJk => site.jk_conf(&mut conf, &httpd::original_mod_jk(), backends),
-            Kind::Rust => site.jk_conf(&mut conf, &httpd::module_under_test(), backends),
+            Kind::ModJk | Kind::Rust => site.jk_conf(&mut conf, kind, backends),
         }
         site.root.write("httpd.conf", conf);
         site
@@ -152,6 +172,9 @@ impl Site {
 
     /// The path prefix that leads to a backend: that of the rule in the middle of its rules.
     pub(crate) fn prefix(&self, backend: usize) -> String {
+        if self.rules == 0 {
+            return "/app".to_owned();
+        }
         format!("/r{:05}", backend * self.rules + self.rules / 2)
     }
 
@@ -161,14 +184,16 @@ impl Site {
         vec![program().display().to_string(), "-f".into(), conf.display().to_string()]
     }
 
-    fn base_conf(&self, threads: usize) -> String {
+    /// What does not differ. `threads`: of each of so many processes.
+    pub(crate) fn base_conf(&self, processes: usize, threads: usize) -> String {
         let root = self.root.path().display();
         let mut conf = format!(
             "ServerRoot \"{root}\"\nListen 127.0.0.1:{}\nServerName localhost\nPidFile run/httpd.pid\n\
              DefaultRuntimeDir run\nErrorLog logs/error.log\nLogLevel warn\nKeepAliveTimeout 60\nTimeout 60\n\
-             MaxKeepAliveRequests 0\nStartServers 1\nServerLimit 1\nThreadLimit {threads}\nThreadsPerChild {threads}\n\
-             MaxRequestWorkers {threads}\nMinSpareThreads 1\nMaxSpareThreads {threads}\n",
-            self.port
+             MaxKeepAliveRequests 0\nStartServers {processes}\nServerLimit {processes}\nThreadLimit {threads}\n\
+             ThreadsPerChild {threads}\nMaxRequestWorkers {all}\nMinSpareThreads 1\nMaxSpareThreads {all}\n",
+            self.port,
+            all = processes * threads,
         );
         for name in ["mpm_event", "authz_core", "dir", "mime", "setenvif", "unixd"] {
             let path = modules().join(format!("mod_{name}.so"));
@@ -185,12 +210,26 @@ impl Site {
         conf
     }
 
-    fn jk_conf(&self, conf: &mut String, module: &Path, backends: &[&Backend]) {
+    /// What loads mod_jk or this module.
+    pub(crate) fn load_jk(&self, conf: &mut String, kind: Kind) {
+        let module = if kind == Kind::Rust { httpd::module_under_test() } else { httpd::original_mod_jk() };
         // A copy: it can be read by the unprivileged user, and a build meanwhile does not change what is measured.
         let copy = self.root.write("jk.so", std::fs::read(module).expect("module"));
         writeln!(conf, "LoadModule jk_module \"{}\"\nJkWorkersFile workers.properties", copy.display())
             .unwrap();
         *conf += "JkLogFile logs/jk.log\nJkLogLevel warn\nJkShmFile run/jk.shm\n";
+    }
+
+    /// What loads modules that come with httpd.
+    pub(crate) fn load(conf: &mut String, names: &[&str]) {
+        for name in names {
+            let path = modules().join(format!("mod_{name}.so"));
+            writeln!(conf, "LoadModule {name}_module \"{}\"", path.display()).unwrap();
+        }
+    }
+
+    fn jk_conf(&self, conf: &mut String, kind: Kind, backends: &[&Backend]) {
+        self.load_jk(conf, kind);
         let names: Vec<String> = (0..backends.len()).map(|index| format!("w{index}")).collect();
         let mut workers = format!("worker.list={}\n", names.join(","));
         for (index, backend) in backends.iter().enumerate() {
@@ -208,10 +247,7 @@ impl Site {
     }
 
     fn proxy_conf(&self, conf: &mut String, backends: &[&Backend]) {
-        for name in ["proxy", "proxy_ajp"] {
-            let path = modules().join(format!("mod_{name}.so"));
-            writeln!(conf, "LoadModule {name}_module \"{}\"", path.display()).unwrap();
-        }
+        Self::load(conf, &["proxy", "proxy_ajp"]);
         for (index, backend) in backends.iter().enumerate() {
             for rule in index * self.rules..(index + 1) * self.rules {
                 let port = backend.port;
@@ -221,7 +257,7 @@ impl Site {
     }
 }
 
-/// A server that runs, with one child process.
+/// A server that runs.
 pub(crate) struct Running {
     pub(crate) site: Site,
     parent: Child,

@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::farm::{Farm, Shape};
 use crate::load::{Client, Work};
 use crate::server::{Backend, Kind, Site, unprivileged};
 use crate::support::process;
@@ -32,18 +33,37 @@ impl Request {
     }
 }
 
+/// What stands before the backends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// So many mount rules, and a worker.
+    Rules(usize),
+    /// A balancer of so many members; the request belongs to a session of the one in the middle, or to none.
+    Balancer { members: usize, sticky: bool },
+}
+
 /// Runs `tool httpd -X` for `count` requests. `tool` gets the directory for its output; that of the site is returned.
 ///
 /// The tool does not run as root: httpd drops root and could not write the tool's results.
 pub(crate) fn run(
     kind: Kind,
-    rules: usize,
+    way: Way,
     request: Request,
     count: usize,
     tool: impl Fn(&str) -> Vec<String>,
 ) -> Site {
-    let backend = Backend::start();
-    let site = Site::new(kind, rules, 32, &[&backend]);
+    let (_nodes, site, route) = match way {
+        Way::Rules(rules) => {
+            let backend = Backend::start();
+            let site = Site::new(kind, rules, 32, &[&backend]);
+            (vec![backend], site, None)
+        }
+        Way::Balancer { members, sticky } => {
+            let farm = Farm::start(members);
+            let site = farm.site(kind, &Shape::default());
+            (farm.nodes, site, sticky.then(|| format!("n{}", members / 2 + 1)))
+        }
+    };
     let out = site.root.path().join("run").display().to_string();
     let line = [tool(&out), site.command_line()].concat();
     let mut command = Command::new(&line[0]);
@@ -60,7 +80,10 @@ pub(crate) fn run(
         command.uid(user).gid(group);
     }
     let mut child = process::spawn(command, libc::SIGKILL).unwrap_or_else(|e| panic!("{}: {e}", line[0]));
-    let work = request.work(&site.prefix(0));
+    let mut work = request.work(&site.prefix(0));
+    if let Some(route) = route {
+        work = work.of_session(&route);
+    }
     Client::connect(site.port).repeat(&work, count);
     // strace runs httpd as its child, and ends with it; valgrind is httpd.
     let target = process::children_of(child.id()).first().copied();

@@ -14,6 +14,7 @@
 //! | `/headers/N` | N response headers |
 //! | `/upload` | reads the body and answers with its length |
 //! | `/delay/MS` | a short text after so many milliseconds |
+//! | `/node` | the name given with `--route` |
 //! | `/demo/` | pages that explain themselves |
 //!
 //! Any prefix may stand in front, so that it works below every mount: `/app/size/10` is `/size/10`.
@@ -189,6 +190,10 @@ impl<'s> Connection<'s> {
                 std::thread::sleep(pause);
                 reply::small(&mut self.output, 200, "text/plain", &[], b"late\n", head_only);
             }
+            Answer::Node => {
+                let name = self.server.settings.route.as_deref().unwrap_or_default();
+                reply::small(&mut self.output, 200, "text/plain", &[], name.as_bytes(), head_only);
+            }
             Answer::Page(page) => {
                 let cookie = page.cookie.as_deref().map(|cookie| ("Set-Cookie", cookie));
                 let body = page.html.as_bytes();
@@ -267,6 +272,7 @@ enum Answer {
     Headers(usize),
     Upload,
     Delay(Duration),
+    Node,
     Page(demo::Page),
 }
 
@@ -280,6 +286,7 @@ impl Answer {
             (b"headers", Some(count)) => Self::Headers(count),
             (b"delay", Some(millis)) => Self::Delay(Duration::from_millis(millis as u64)),
             _ if last == b"upload" => Self::Upload,
+            _ if last == b"node" => Self::Node,
             _ => Self::Page(demo::page(request, &server.sessions, server.settings.route.as_deref())),
         }
     }

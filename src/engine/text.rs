@@ -55,7 +55,7 @@ impl Decimal {
 }
 
 /// Writes the digits of `value` to the end of `text`, which must have room for them; where they begin.
-fn digits(text: &mut [u8], mut value: u64) -> usize {
+pub(crate) fn digits(text: &mut [u8], mut value: u64) -> usize {
     let mut start = text.len();
     for place in text.iter_mut().rev() {
         *place = digit(value);

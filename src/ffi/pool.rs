@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::bindings as sys;
+use crate::engine::text;
 
 /// A NUL-terminated text that lives as long as a pool. Its length is not known: it is for httpd to read.
 #[derive(Clone, Copy)]
@@ -92,6 +93,18 @@ impl<'p> Pool<'p> {
             std::slice::from_raw_parts(block, original.len())
         };
         Copied { pool: self, original, copy }
+    }
+
+    /// Numbers as decimal text, in one piece of memory.
+    pub fn decimals<const N: usize>(self, numbers: [u64; N]) -> [Text<'p>; N] {
+        // Each has room for twenty digits and a NUL.
+        let mut room = self.place([[0_u8; 21]; N]).iter_mut();
+        numbers.map(|number| {
+            let Some([digits @ .., _nul]) = room.next() else { return c"".into() };
+            let start = text::digits(digits, number);
+            let digits = digits.get(start..).unwrap_or_default();
+            Text { raw: NonNull::from(digits).cast(), life: PhantomData }
+        })
     }
 
     /// Moves a value without destructor into the pool.

@@ -9,7 +9,7 @@ use super::bindings as sys;
 use super::entry::{Module, Verdict};
 use super::pool::{Pool, Text};
 use super::server::Server;
-use super::table::{Table, bytes};
+use super::table::{Form, Table, bytes};
 
 /// A borrowed `request_rec`: belongs to one thread as long as a hook or the handler runs.
 #[derive(Clone, Copy)]
@@ -278,6 +278,16 @@ impl<'r> Request<'r> {
         // SAFETY: a table of the request.
         if let Some(notes) = unsafe { Table::new(self.get().notes) } {
             notes.add(name.into(), value);
+        }
+    }
+
+    /// Adds notes of which the request has none yet.
+    pub fn fill_notes<const N: usize>(self, form: &Form<N>, values: [Text<'r>; N]) {
+        // SAFETY: a table of the request.
+        let Some(old) = (unsafe { Table::new(self.get().notes) }) else { return };
+        if let Some(filled) = form.fill(self.pool(), values, old) {
+            // SAFETY: the new table lives as long as the request and holds all that was in the old one.
+            unsafe { (*self.raw()).notes = filled.raw() };
         }
     }
 

@@ -1,11 +1,12 @@
-//! APR tables: ordered name and value pairs, names compared without case.
+//! APR tables: ordered name and value pairs, names compared without case. [`Form`]: many pairs at once, at a fraction of the cost.
 
 use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use super::bindings as sys;
-use super::pool::Text;
+use super::pool::{Pool, Text};
 
 /// A borrowed table.
 #[derive(Clone, Copy)]
@@ -77,23 +78,96 @@ impl<'r> Table<'r> {
         unsafe { self.raw.cast::<sys::apr_array_header_t>().as_ref() }
     }
 
+    /// Its entries in order. The table must not change meanwhile.
+    fn entries(self) -> &'r [sys::apr_table_entry_t] {
+        let elements = self.elements();
+        if elements.elts.is_null() {
+            return &[];
+        }
+        // SAFETY: the array holds `nelts` initialised entries.
+        unsafe {
+            std::slice::from_raw_parts(
+                elements.elts.cast::<sys::apr_table_entry_t>(),
+                usize::try_from(elements.nelts).unwrap_or(0),
+            )
+        }
+    }
+
     /// All pairs in order. The table must not change meanwhile.
     pub fn iter(self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
-        let elements = self.elements();
-        let entries: &'r [sys::apr_table_entry_t] = if elements.elts.is_null() {
-            &[]
-        } else {
-            // SAFETY: the array holds `nelts` initialised entries.
-            unsafe {
-                std::slice::from_raw_parts(
-                    elements.elts.cast::<sys::apr_table_entry_t>(),
-                    usize::try_from(elements.nelts).unwrap_or(0),
-                )
-            }
-        };
-        entries.iter().filter_map(|entry| {
+        self.entries().iter().filter_map(|entry| {
             // SAFETY: keys and values of a table are NUL-terminated strings of its pool (a key may be null).
             unsafe { Some((bytes(entry.key)?, bytes(entry.val)?)) }
         })
+    }
+}
+
+/// A table of known names without values, made once in a process. Requests copy it and fill in their values, so that no name
+/// has to be put in order again.
+pub struct Form<const N: usize> {
+    names: [&'static CStr; N],
+    made: OnceLock<Made>,
+}
+
+/// The table; null when memory ran out.
+struct Made(*mut sys::apr_table_t);
+
+// SAFETY: the table is only read once it is made.
+unsafe impl Send for Made {}
+// SAFETY: as above.
+unsafe impl Sync for Made {}
+
+impl<const N: usize> Form<N> {
+    /// Room for what a table has besides.
+    const MORE: usize = 11;
+
+    /// For these names, which all differ.
+    pub const fn new(names: [&'static CStr; N]) -> Self {
+        Self { names, made: OnceLock::new() }
+    }
+
+    /// Makes it; it stays as long as the process.
+    fn make(&self) -> Made {
+        let mut pool = std::ptr::null_mut();
+        // SAFETY: a pool without a parent, which nobody clears; names are static, and the values are replaced in each copy.
+        unsafe {
+            if sys::apr_pool_create_ex(&raw mut pool, std::ptr::null_mut(), None, std::ptr::null_mut()) != 0 {
+                return Made(std::ptr::null_mut());
+            }
+            let size = std::ffi::c_int::try_from(N + Self::MORE).unwrap_or(0);
+            let table = sys::apr_table_make(pool, size);
+            for name in self.names {
+                sys::apr_table_addn(table, name.as_ptr(), c"".as_ptr());
+            }
+            Made(table)
+        }
+    }
+
+    /// A table in `pool` with these values, and behind them all pairs of `others`.
+    pub(super) fn fill<'r>(
+        &self,
+        pool: Pool<'r>,
+        values: [Text<'r>; N],
+        others: Table<'r>,
+    ) -> Option<Table<'r>> {
+        let made = self.made.get_or_init(|| self.make());
+        if made.0.is_null() {
+            return None;
+        }
+        // SAFETY: the table of the form is live and not changed any more; the pool is live.
+        let filled = unsafe { Table::new(sys::apr_table_copy(pool.raw(), made.0)) }?;
+        // SAFETY: the copy has the N entries of the form, which nobody else knows yet. Only values are replaced: the order
+        // that the table keeps is one of names.
+        let entries = unsafe {
+            std::slice::from_raw_parts_mut(filled.elements().elts.cast::<sys::apr_table_entry_t>(), N)
+        };
+        for (entry, value) in entries.iter_mut().zip(values) {
+            entry.val = value.as_ptr().cast_mut();
+        }
+        for entry in others.entries() {
+            // SAFETY: keys and values live in a pool of the request; they are handed on, not copied.
+            unsafe { sys::apr_table_addn(filled.raw(), entry.key, entry.val) };
+        }
+        Some(filled)
     }
 }

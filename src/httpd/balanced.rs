@@ -68,6 +68,7 @@ impl<'r> Trip<'r> {
                 overrides: overrides(request, farm, extensions),
                 owner: None,
                 first: None,
+                noted: false,
                 last: None,
                 detail: None,
                 current: None,
@@ -90,7 +91,7 @@ impl<'r> Trip<'r> {
     pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         let now = if self.members.last.is_none() { self.members.order.begun } else { clock::now() };
         let result = {
-            let sessions = self.sessions;
+            let sessions = &self.sessions;
             let ids = if self.sticky { sessions.ids() } else { &[] };
             let ask = Ask {
                 route: sessions.route().filter(|_| self.sticky),
@@ -107,11 +108,19 @@ impl<'r> Trip<'r> {
             }
         };
         let request = host.request();
-        let Members { farm, order, last, overrides, .. } = self.members;
-        if let Some(last) = last {
-            lb_notes::last(request, farm, last, overrides);
+        let Members { farm, order, first, noted, last, overrides, .. } = self.members;
+        let decided = self.journey.rounds().decision().text(&farm.balancer);
+        match last {
+            Some(last) if first == Some(last) && !noted => {
+                lb_notes::only(request, farm, last, overrides, decided.as_bytes());
+            }
+            last => {
+                if let Some(last) = last {
+                    lb_notes::last(request, farm, last, overrides);
+                }
+                lb_notes::decision(request, decided.as_bytes());
+            }
         }
-        lb_notes::decision(request, self.journey.rounds().decision().text(&farm.balancer).as_bytes());
         if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| self.members.backend(last))) {
             tally::served(backend.state, served, order.begun);
             report::delivered(host, order.live, backend, served);
@@ -124,9 +133,9 @@ impl<'r> Trip<'r> {
         self.journey.expire();
     }
 
-    /// See [`super::trip::Trip::into_buffers`].
-    pub(super) fn into_buffers(self) -> Buffers {
-        self.journey.into_buffers()
+    /// See [`super::trip::Trip::take_buffers`].
+    pub(super) fn take_buffers(&mut self) -> Buffers {
+        self.journey.take_buffers()
     }
 }
 
@@ -178,7 +187,9 @@ struct Members<'r> {
     overrides: &'r [(usize, Activation)],
     /// The member that has the session.
     owner: Option<usize>,
+    /// The one that was tried first, and that the notes about it are written.
     first: Option<usize>,
+    noted: bool,
     last: Option<usize>,
     /// What the last failed connect had to say.
     detail: Option<String>,
@@ -286,10 +297,14 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         self.detail = self.current.take().and_then(|current| current.links.take_detail());
     }
 
-    fn judged(&mut self, host: &mut HttpdHost<'r>, pick: &Pick) {
+    fn judged(&mut self, host: &mut HttpdHost<'r>, pick: &Pick, failed: bool) {
         if self.first.is_none() {
             self.first = Some(pick.member);
-            lb_notes::first(host.request(), self.farm, pick.member, self.overrides);
+            // Of the only one all is written together, at the end.
+            if failed {
+                self.noted = true;
+                lb_notes::first(host.request(), self.farm, pick.member, self.overrides);
+            }
         }
     }
 

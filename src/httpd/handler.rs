@@ -199,7 +199,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
             Progress::Wait(_) => {} // a blocking step waits inside
         }
     };
-    lent::restore(trip.into_buffers());
+    lent::restore(trip.take_buffers());
     finish(&mut host, job.worker, begun, result)
 }
 

@@ -79,8 +79,8 @@ impl<'r> Trip<'r> {
         self.run.expire();
     }
 
-    /// See [`super::trip::Trip::into_buffers`].
-    pub(super) fn into_buffers(self) -> Buffers {
-        self.run.into_parts().0
+    /// See [`super::trip::Trip::take_buffers`].
+    pub(super) fn take_buffers(&mut self) -> Buffers {
+        self.run.take_parts().0
     }
 }

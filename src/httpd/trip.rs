@@ -102,10 +102,10 @@ impl<'r> Trip<'r> {
     }
 
     /// The buffers, once it is over.
-    pub(super) fn into_buffers(self) -> Buffers {
+    pub(super) fn take_buffers(&mut self) -> Buffers {
         match self {
-            Self::Single(trip) => trip.into_buffers(),
-            Self::Balanced(trip) => trip.into_buffers(),
+            Self::Single(trip) => trip.take_buffers(),
+            Self::Balanced(trip) => trip.take_buffers(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: `get_most_suitable_worker`, `find_bysession_route`, `find_best_bydomain` and `find_best_byvalue` of
 //! jk_lb_worker.c. Three things differ: a session id with dots of its own is also understood by the part behind its last dot;
-//! `sticky_session_force` refuses only what belongs to a member that can not be used and has no stand-in; and states are read
+//! `sticky_session_force` refuses only what belongs to a member that can not be used; and states are read
 //! where they are, not copied before.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -131,7 +131,7 @@ impl Balancer<'_> {
 
     /// As [`Balancer::pick`]; the error is the owner of a session that is not to go elsewhere.
     pub(super) fn choose(&self, ask: &Ask<'_>, tried: &Tried) -> Result<Choice, Option<usize>> {
-        let walk = Walk { balancer: self, ask, tried };
+        let walk = Walk::new(self, ask, tried);
         if let [only] = &*self.members {
             let active = walk.activation(0, only.state) == Activation::Active;
             if active || !walk.usable_for_session(0) {
@@ -171,7 +171,7 @@ impl Balancer<'_> {
     /// Somebody can be used for new sessions, those tried before included.
     pub(super) fn somebody_usable(&self, ask: &Ask<'_>) -> bool {
         let tried = Tried::default();
-        let walk = Walk { balancer: self, ask, tried: &tried };
+        let walk = Walk::new(self, ask, &tried);
         (0..self.members.len()).any(|place| walk.usable_for_new(place))
     }
 
@@ -221,9 +221,15 @@ struct Walk<'a, 's> {
     balancer: &'a Balancer<'s>,
     ask: &'a Ask<'a>,
     tried: &'a Tried,
+    /// The records alone say who can be used: nobody was tried, and no rule speaks about activations.
+    plain: bool,
 }
 
 impl<'a, 's> Walk<'a, 's> {
+    fn new(balancer: &'a Balancer<'s>, ask: &'a Ask<'a>, tried: &'a Tried) -> Self {
+        Self { balancer, ask, tried, plain: tried.is_empty() && ask.overrides.is_empty() }
+    }
+
     #[inline]
     fn activation(&self, place: usize, state: &MemberState) -> Activation {
         if !self.ask.overrides.is_empty()
@@ -245,6 +251,17 @@ impl<'a, 's> Walk<'a, 's> {
 
     #[inline]
     fn new_work(&self, place: usize, member: &Member<'_>) -> bool {
+        // What nearly every look at nearly every member finds, in two comparisons.
+        let state = member.state;
+        if self.plain && state.state.load(Relaxed) <= State::Force as u32 {
+            return state.activation.load(Relaxed) == Activation::Active as u32;
+        }
+        self.new_work_at_length(place, member)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_work_at_length(&self, place: usize, member: &Member<'_>) -> bool {
         self.answers(place, member, false) && self.activation(place, member.state) == Activation::Active
     }
 
@@ -267,6 +284,9 @@ impl<'a, 's> Walk<'a, 's> {
         };
         if self.usable_for_session(owner) {
             return Led::To(owner, Why::Sticky);
+        }
+        if self.balancer.settings.sticky_force {
+            return Led::Nowhere(owner);
         }
         let Some(member) = self.balancer.members.get(owner) else { return Led::Unknown };
         let stand_in = if member.redirect.is_empty() {
@@ -321,10 +341,9 @@ impl<'a, 's> Walk<'a, 's> {
         let start = members.len() - after.len();
         let mut usable = 0_u16;
         let mut best: Option<Best> = None;
-        let turned = after.iter().zip(start..).chain(before.iter().zip(0..));
-        for (member, place) in turned {
+        let mut look = |place: usize, member: &Member<'s>| {
             if !self.new_work(place, member) {
-                continue;
+                return;
             }
             usable = usable.saturating_add(1);
             let distance = member.state.distance.load(Relaxed);
@@ -335,28 +354,49 @@ impl<'a, 's> Walk<'a, 's> {
             if better {
                 best = Some(Best { place, distance, cost });
             }
-        }
+        };
+        // Two loops: a chain of both would ask at each step which one it is in.
+        after.iter().zip(start..).for_each(|(member, place)| look(place, member));
+        before.iter().zip(0..).for_each(|(member, place)| look(place, member));
         best.map(|best| self.chosen(best.place, why, usable, (why == Why::Method).then_some(best.cost)))
     }
 
     /// Of two nearest members drawn by lot the one with less to do.
     fn drawn(&self) -> Option<Choice> {
-        let mut lot = Lot::new(self.ask.random);
-        let usable = self.nearest(|place, member, nearer| {
+        let (mut total, mut any, mut least) = (0_u64, None, i32::MAX);
+        let weight = |member: &Member<'_>| {
+            member.factor().saturating_mul(self.balancer.weight(member, self.ask.now)).max(1)
+        };
+        let usable = self.nearest(|place, member, distance, nearer| {
             if nearer {
-                lot.clear();
+                (total, any, least) = (0, Some(place), distance);
             }
-            lot.show(place, member.factor().saturating_mul(self.balancer.weight(member, self.ask.now)));
+            total = total.saturating_add(weight(member));
         });
-        let (first, second) = lot.drawn()?;
+        // Should all have failed since they were counted: the first one, that will be noticed soon enough.
+        let fallback = any?;
+        let show = |lot: &mut Lot| {
+            for (place, member) in self.balancer.members.iter().enumerate() {
+                let near = member.state.distance.load(Relaxed) == least;
+                if near && self.new_work(place, member) && lot.show(place, weight(member)) {
+                    break;
+                }
+            }
+        };
+        let mut lot = Lot::new(self.ask.random, total);
+        show(&mut lot);
+        if let Some(again) = lot.again(self.ask.random, total) {
+            lot = again;
+            show(&mut lot);
+        }
         let load = |place: usize| {
             self.balancer.members.get(place).map_or(u64::MAX, |member| {
                 super::methods::P2C.cost(member, self.balancer.weight(member, self.ask.now), self.ask.now)
             })
         };
-        let place = match second {
-            Some(second) if load(second) < load(first) => second,
-            _ => first,
+        let place = match lot.drawn() {
+            (Some(first), Some(second)) if load(second) < load(first) => second,
+            (first, _) => first.unwrap_or(fallback),
         };
         Some(self.chosen(place, Why::Method, usable, None))
     }
@@ -367,11 +407,9 @@ impl<'a, 's> Walk<'a, 's> {
         let mut distance = i32::MAX;
         let mut any = None;
         let weight = |member: &Member<'_>| self.balancer.weight(member, self.ask.now);
-        let usable = self.nearest(|place, member, nearer| {
+        let usable = self.nearest(|place, member, at, nearer| {
             if nearer {
-                bound = Bound::default();
-                distance = member.state.distance.load(Relaxed);
-                any = Some(place);
+                (bound, distance, any) = (Bound::default(), at, Some(place));
             }
             bound.count(member, weight(member));
         });
@@ -386,22 +424,22 @@ impl<'a, 's> Walk<'a, 's> {
         Some(self.chosen(owner.unwrap_or(fallback), Why::Method, usable, None))
     }
 
-    /// Shows the members that can be used at the smallest distance, and whether one is nearer than all before; how many can
-    /// be used at any distance.
-    fn nearest(&self, mut show: impl FnMut(usize, &Member<'s>, bool)) -> u16 {
+    /// Shows the members that can be used at the smallest distance, with that distance and whether they are nearer than all
+    /// before; how many can be used at any distance.
+    #[inline]
+    fn nearest(&self, mut show: impl FnMut(usize, &Member<'s>, i32, bool)) -> u16 {
         let mut usable = 0_u16;
-        let mut nearest = None;
+        let mut nearest = i64::MAX;
         for (place, member) in self.balancer.members.iter().enumerate() {
             if !self.new_work(place, member) {
                 continue;
             }
             usable = usable.saturating_add(1);
             let distance = member.state.distance.load(Relaxed);
-            if nearest.is_some_and(|nearest| distance > nearest) {
-                continue;
+            if i64::from(distance) <= nearest {
+                show(place, member, distance, i64::from(distance) < nearest);
+                nearest = i64::from(distance);
             }
-            show(place, member, nearest != Some(distance));
-            nearest = Some(distance);
         }
         usable
     }

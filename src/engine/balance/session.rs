@@ -113,11 +113,11 @@ impl<'r> Sessions<'r> {
         if name.is_empty() {
             return;
         }
-        let mut rest = until(uri, b"?");
+        let mut rest = until(uri, memchr::memchr(b'?', uri));
         while let Some(at) = memchr::memchr(b';', rest) {
             rest = rest.get(at + 1..).unwrap_or_default();
             if let Some(value) = rest.strip_prefix(name).and_then(|value| value.strip_prefix(b"=")) {
-                let value = until(value, b";/");
+                let value = until(value, memchr::memchr2(b';', b'/', value));
                 if !value.is_empty() {
                     self.add(value, Carrier::Path);
                 }
@@ -132,7 +132,9 @@ impl<'r> Sessions<'r> {
             return;
         }
         let mut searched = 0;
-        while let Some(at) = header.get(searched..).and_then(|rest| memmem::find(rest, name)) {
+        // Often it is the only cookie, and a search would have to be prepared.
+        let next = |rest: &[u8]| if rest.starts_with(name) { Some(0) } else { memmem::find(rest, name) };
+        while let Some(at) = header.get(searched..).and_then(next) {
             let (start, end) = (searched + at, searched + at + name.len());
             searched = end;
             let before = start.checked_sub(1).and_then(|before| header.get(before));
@@ -142,7 +144,7 @@ impl<'r> Sessions<'r> {
             let rest = header.get(end..).unwrap_or_default();
             let skipped = rest.iter().take_while(|octet| is_blank(**octet)).count();
             let Some(value) = rest.get(skipped..).and_then(|rest| rest.strip_prefix(b"=")) else { continue };
-            let value = until(value, b";,");
+            let value = until(value, memchr::memchr2(b';', b',', value));
             searched = end + skipped + 1 + value.len();
             let value = unquoted(trim(value));
             if !value.is_empty() {
@@ -152,10 +154,9 @@ impl<'r> Sessions<'r> {
     }
 }
 
-/// The text before the first of `ends`.
-fn until<'r>(text: &'r [u8], ends: &[u8]) -> &'r [u8] {
-    let end = text.iter().position(|octet| ends.contains(octet)).unwrap_or(text.len());
-    text.get(..end).unwrap_or_default()
+/// The text before `end`, all of it when there is none.
+fn until(text: &[u8], end: Option<usize>) -> &[u8] {
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// White space as C's `isspace` sees it.

@@ -130,7 +130,7 @@ pub fn serve_again<H: Host, P: Links>(
             Progress::Wait(_) => {} // blocking steps do not wait outside
         }
     };
-    (*buffers, *kept) = run.into_parts();
+    (*buffers, *kept) = run.take_parts();
     result
 }
 

@@ -38,8 +38,8 @@ pub trait Farm<H: Host> {
     /// What of a failure on this member may be repeated, and the statuses that count as failure.
     fn rules(&self, member: usize) -> (RetryPolicy, &[i32]);
 
-    /// The outcome on a member has been judged; its record shows it.
-    fn judged(&mut self, host: &mut H, pick: &Pick);
+    /// The outcome on a member has been judged; its record shows it. `failed`: it has not served the request.
+    fn judged(&mut self, host: &mut H, pick: &Pick, failed: bool);
 
     /// A member has failed; `next` is what follows.
     fn failed(&mut self, host: &mut H, pick: &Pick, attempt: &Attempt, next: Follow<'_>);
@@ -119,8 +119,8 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
     }
 
     /// The buffers, once it is over.
-    pub fn into_buffers(self) -> Buffers {
-        self.buffers
+    pub fn take_buffers(&mut self) -> Buffers {
+        std::mem::take(&mut self.buffers)
     }
 
     /// The connection that a wait is about.
@@ -148,16 +148,15 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
         block: bool,
     ) -> Going {
         loop {
-            match std::mem::replace(&mut self.place, Place::Choosing) {
-                Place::On { pick, mut run, begun } => {
-                    let result = match farm.step(host, &mut run, block) {
-                        Progress::Wait(wait) => {
-                            self.place = Place::On { pick, run, begun };
-                            return Going::Wait(wait);
-                        }
+            match &mut self.place {
+                Place::On { pick, run, begun } => {
+                    let result = match farm.step(host, run, block) {
+                        Progress::Wait(wait) => return Going::Wait(wait),
                         Progress::Done(result) => result,
                     };
-                    (self.buffers, self.kept) = run.into_parts();
+                    let (pick, begun) = (*pick, *begun);
+                    (self.buffers, self.kept) = run.take_parts();
+                    self.place = Place::Choosing;
                     ask = later(ask, host.now());
                     farm.end(host, &pick, &result);
                     if let Some(done) = self.judge(host, farm, &pick, result, begun, ask.now) {
@@ -168,12 +167,12 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
                     let left = until.since(host.now());
                     if !left.is_zero() {
                         if !block {
-                            self.place = Place::Pause { until };
                             let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
                             return Going::Wait(wait);
                         }
                         farm.pause(left);
                     }
+                    self.place = Place::Choosing;
                     ask = later(ask, host.now());
                 }
                 Place::Choosing => {
@@ -278,7 +277,7 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
             others_in_work: farm.others_in_work(pick.member),
         };
         self.rounds.ended(outcome, &context);
-        farm.judged(host, pick);
+        farm.judged(host, pick, result.is_err());
         match result {
             Ok(served) => Some(Ok(served)),
             Err(attempt) if attempt.failure.may_move(host.head().method, policy) => {

@@ -124,8 +124,8 @@ impl<X: Exchange> Pump<X> {
     }
 
     /// The buffers, once the exchange is over.
-    pub fn into_buffers(self) -> Buffers {
-        self.buffers
+    pub fn take_buffers(&mut self) -> Buffers {
+        std::mem::take(&mut self.buffers)
     }
 
     /// The exchange, for protocol specific questions.

@@ -44,6 +44,8 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Run<L> {
     phase: Phase<L>,
+    /// The exchange of the phase of that name. Not inside it: phases are moved about, and this is large.
+    pump: Option<Pump<client::Client>>,
     buffers: Buffers,
     /// Length of the first body packet, once it was read.
     kept: Option<usize>,
@@ -56,7 +58,6 @@ pub struct Run<L> {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of the time it is the large one")]
 enum Phase<L> {
     /// Nothing has been done for the next attempt.
     Acquire,
@@ -65,7 +66,7 @@ enum Phase<L> {
     /// The connection is good; the first body packet may have to be read.
     Ready { link: L, reused: bool },
     /// The exchange runs.
-    Exchange { link: L, reused: bool, pump: Pump<client::Client>, interest: Option<Interest> },
+    Exchange { link: L, reused: bool, interest: Option<Interest> },
     /// Between two attempts.
     Pause { until: Tick },
     /// It is over.
@@ -87,6 +88,7 @@ impl<L: Link> Run<L> {
     pub fn new(buffers: Buffers, kept: Option<usize>) -> Self {
         Self {
             phase: Phase::Acquire,
+            pump: None,
             buffers,
             kept,
             number: 0,
@@ -96,9 +98,10 @@ impl<L: Link> Run<L> {
         }
     }
 
-    /// The buffers, and the length of the first body packet in them if it was read and is still there.
-    pub fn into_parts(self) -> (Buffers, Option<usize>) {
-        (self.buffers, self.kept)
+    /// The buffers, and the length of the first body packet in them if it was read and is still there. This is over then.
+    pub fn take_parts(&mut self) -> (Buffers, Option<usize>) {
+        self.phase = Phase::Over;
+        (std::mem::take(&mut self.buffers), self.kept)
     }
 
     /// The connection that a wait is about.
@@ -141,8 +144,8 @@ impl<L: Link> Run<L> {
                     self.ping(host, links, (link, reused), (ping, timeout, until), block)
                 }
                 Phase::Ready { link, reused } => self.begin(host, links, worker, (link, reused), block),
-                Phase::Exchange { link, reused, pump, interest } => {
-                    self.exchange(host, links, worker, (link, reused), (pump, interest), block)
+                Phase::Exchange { link, reused, interest } => {
+                    self.exchange(host, links, worker, (link, reused), interest, block)
                 }
                 Phase::Pause { until } => self.pause(host, links, until, block),
                 Phase::Over => After::End(Err(Failure::early(Cause::Cut, Stage::Prepare))),
@@ -294,8 +297,8 @@ impl<L: Link> Run<L> {
         } else {
             self.buffers.reserve_body(0);
         }
-        let pump = Pump::new(exchange, std::mem::take(&mut self.buffers), self.kept);
-        After::Next(Phase::Exchange { link, reused, pump, interest: None })
+        self.pump = Some(Pump::new(exchange, std::mem::take(&mut self.buffers), self.kept));
+        After::Next(Phase::Exchange { link, reused, interest: None })
     }
 
     fn exchange<H: Host, P: Links<Link = L>>(
@@ -304,9 +307,12 @@ impl<L: Link> Run<L> {
         links: &P,
         worker: &WorkerView<'_>,
         (mut link, reused): (L, bool),
-        (mut pump, interest): (Pump<client::Client>, Option<Interest>),
+        interest: Option<Interest>,
         block: bool,
     ) -> After<L> {
+        let Some(pump) = &mut self.pump else {
+            return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
+        };
         let manner = &worker.manner;
         let result = match interest.filter(|_| std::mem::take(&mut self.expired)) {
             Some(interest) => Err(pump.timed_out(interest, manner)),
@@ -315,7 +321,7 @@ impl<L: Link> Run<L> {
                 Ok(Step::Done { reusable }) => Ok(reusable),
                 Ok(Step::Wait(interest)) => {
                     let patience = pump.patience(host.now(), interest, manner);
-                    let phase = Phase::Exchange { link, reused, pump, interest: Some(interest) };
+                    let phase = Phase::Exchange { link, reused, interest: Some(interest) };
                     return After::Wait(phase, Wait { link_readable: true, interest, patience });
                 }
                 Err(failure) => Err(failure),
@@ -323,7 +329,8 @@ impl<L: Link> Run<L> {
         };
         self.traffic = pump.traffic();
         let (body_left, replaced, surplus) = (pump.body_owed(), pump.replaced(), pump.exchange().surplus());
-        self.buffers = pump.into_buffers();
+        self.buffers = pump.take_buffers();
+        self.pump = None;
         match result {
             Ok(reusable) => {
                 let traffic = self.traffic;

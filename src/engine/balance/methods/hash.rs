@@ -135,10 +135,11 @@ impl Bound {
 
     /// The member has not more than 1.25 times its share with this request, rounded up.
     pub(in crate::engine::balance) fn admits(&self, member: &Member<'_>, weight: u64) -> bool {
-        let share = u128::from(member.factor().saturating_mul(weight));
-        let all = u128::from(self.in_work) + 1;
-        let most = (all * share * 5).div_ceil(u128::from(self.weight.max(1)) * 4).max(1);
-        u128::from(in_work(member)) < most
+        // In work < (all + 1) * 1.25 * share / weight, without a division.
+        let own = in_work(member);
+        let share = member.factor().saturating_mul(weight);
+        let left = u128::from(own * 4) * u128::from(self.weight.max(1));
+        own == 0 || left < u128::from(self.in_work.saturating_add(1).saturating_mul(5)) * u128::from(share)
     }
 }
 

@@ -9,7 +9,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::{Rule, in_work, load_of};
+use super::{Rule, in_work};
 use crate::engine::balance::Member;
 use crate::engine::balance::state::WorkerState;
 use crate::engine::units::Tick;
@@ -18,6 +18,8 @@ use crate::engine::units::Tick;
 const DECAY: f64 = 10e6;
 /// Microseconds expected of a worker that has requests in work and has never answered: it does not get all others too.
 const UNKNOWN: f64 = 1e6;
+/// What a cost is multiplied by, so that it keeps its digits when it is divided by a large weight.
+const SCALE: f64 = (1_u64 << 26) as f64;
 
 pub(in crate::engine::balance) struct Latency;
 
@@ -28,11 +30,14 @@ impl Rule for Latency {
 
     fn cost(&self, member: &Member<'_>, weight: u64, now: Tick) -> u64 {
         let waiting = in_work(member);
-        let known = expected(member.worker, now);
-        let time = known.unwrap_or(if waiting == 0 { 0.0 } else { UNKNOWN });
-        // The load carries large factors already; the conversion saturates.
-        let load = load_of(waiting + 1, member, weight) as f64;
-        (time * load / 65536.0) as u64
+        // One division for all: what has faded of the average, and the weight.
+        let by = float(member.factor().saturating_mul(weight.max(1)));
+        let (time, by) = match measured(member.worker) {
+            Some((average, at)) => (average, by * faded(now, at)),
+            None => (if waiting == 0 { 0.0 } else { UNKNOWN }, by),
+        };
+        // Room for large weights; the conversion saturates.
+        (time * float(waiting + 1) * SCALE / by) as u64
     }
 
     fn shown(&self, member: &Member<'_>) -> u64 {
@@ -40,14 +45,15 @@ impl Rule for Latency {
     }
 }
 
+/// The average when it was changed last, in microseconds, and that moment; `None` when nothing was measured.
+fn measured(worker: &WorkerState) -> Option<(f64, Tick)> {
+    let at = worker.latency_at.load(Relaxed);
+    (at > 0).then(|| (f64::from_bits(worker.latency.load(Relaxed)), Tick(at)))
+}
+
 /// The average at `now`, in microseconds; `None` when nothing was measured.
 pub fn expected(worker: &WorkerState, now: Tick) -> Option<f64> {
-    let at = worker.latency_at.load(Relaxed);
-    if at == 0 {
-        return None;
-    }
-    let average = f64::from_bits(worker.latency.load(Relaxed));
-    Some(average * kept(now.since(Tick(at))))
+    measured(worker).map(|(average, at)| average / faded(now, at))
 }
 
 /// Takes a measured time into the average. Of two processes that do this at the same moment one may be forgotten.
@@ -57,17 +63,22 @@ pub fn observe(worker: &WorkerState, time: Duration, now: Tick) {
     let average = if at == 0 || time >= old {
         time
     } else {
-        let kept = kept(now.since(Tick(at)));
+        let kept = 1.0 / faded(now, Tick(at));
         old * kept + time * (1.0 - kept)
     };
     worker.latency.store(average.to_bits(), Relaxed);
     worker.latency_at.store(now.0.max(1), Relaxed);
 }
 
-/// The part of an average that is left after `time`: close to an exponential, at a fraction of its cost.
-fn kept(time: Duration) -> f64 {
-    let x = time.as_micros() as f64 / DECAY;
-    1.0 / (1.0 + x + x * x / 2.0)
+/// By how much an average is divided after some time: close to an exponential, at a fraction of its cost.
+fn faded(now: Tick, at: Tick) -> f64 {
+    let x = float(now.0.saturating_sub(at.0)) * (1.0 / DECAY);
+    1.0 + x + x * x * 0.5
+}
+
+/// For numbers below 2^63, which the processor converts in one step, unlike larger ones.
+fn float(number: u64) -> f64 {
+    i64::try_from(number).unwrap_or(i64::MAX) as f64
 }
 
 #[cfg(test)]
