@@ -1,10 +1,13 @@
-//! Nanoseconds to record one time in a histogram. Run with `cargo bench --bench histogram`.
+//! Nanoseconds to record one time in a histogram, and what monitoring costs a request that is served: two times and one more
+//! look at the clock. Run with `cargo bench --bench histogram`.
 #![allow(clippy::print_stdout)] // The table is the product.
 
 use std::hint::black_box;
 use std::time::Instant;
 
+use mod_jk_rs::engine::balance::state::Stats;
 use mod_jk_rs::engine::status::histogram::Histogram;
+use mod_jk_rs::transport::clock;
 
 const LOOPS: u64 = 10_000_000;
 
@@ -29,5 +32,24 @@ fn main() {
             "{threads} threads: {nanos:.1} ns for each record, {} recorded",
             histogram.snapshot().count()
         );
+    }
+    for threads in [1, 2] {
+        let stats = Stats::default();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for _ in 0..LOOPS {
+                        // The other look at the clock is the one when the head of the response came.
+                        let (begun, head_at) = (black_box(clock::now()), black_box(clock::now()));
+                        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+                        stats.first_byte.record(micros(head_at.since(begun)));
+                        stats.total.record(micros(head_at.since(begun)));
+                    }
+                });
+            }
+        });
+        let nanos = start.elapsed().as_nanos() as f64 / LOOPS as f64;
+        println!("{threads} threads: {nanos:.1} ns for each request");
     }
 }

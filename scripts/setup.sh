@@ -118,6 +118,7 @@ if ! have apt-get || ! have dpkg-query; then
         have javac || lacks "a Java compiler (the session stores of the live tests)" "the JDK package of the Java runtime above"
         have redis-server || lacks "redis-server" "Fedora/RHEL: redis or valkey   elsewhere: package redis"
         have memcached || lacks "memcached" "package memcached"
+        have chromium || lacks "chromium (shows the status page)" "package chromium"
         have initdb || lacks "PostgreSQL's server, initdb in PATH or its directory in PG_BINDIR" "Fedora/RHEL: postgresql-server   elsewhere: package postgresql"
         [ -f "${POSTGRESQL_JDBC:-/usr/share/java/postgresql.jar}" ] ||
             lacks "PostgreSQL's JDBC driver, named in POSTGRESQL_JDBC" "Fedora/RHEL: postgresql-jdbc   elsewhere: https://jdbc.postgresql.org/"
@@ -185,6 +186,7 @@ if wanted test; then
     need memcached
     need postgresql
     need libpostgresql-jdbc-java
+    have chromium || need chromium # shows the status page
 fi
 if wanted bench; then
     need apache2
