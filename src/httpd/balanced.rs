@@ -4,89 +4,139 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::adapt::adapt;
-use super::handler::Order;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
-use super::tally::Tally;
-use super::{lb_notes, report};
+use super::trip::{Order, Progress, waiting};
+use super::{lb_notes, report, tally};
+use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
 use crate::engine::balance::hash::{self, Parts};
 use crate::engine::balance::pick::Pick;
-use crate::engine::balance::rounds::Rounds;
 use crate::engine::balance::session::{Names, Sessions};
-use crate::engine::balance::{Ask, Why};
+use crate::engine::balance::state::State;
 use crate::engine::config::model::{Activation, Method};
 use crate::engine::error::{Cause, Failure, RetryPolicy, Stage};
-use crate::engine::proxy::attempts::{Attempt, serve_again};
-use crate::engine::proxy::balanced::{self, Follow, serve_balanced};
+use crate::engine::proxy::attempts::{Attempt, WorkerView};
+use crate::engine::proxy::balanced::{self, Follow, Going, Journey};
 use crate::engine::proxy::pump::Traffic;
+use crate::engine::proxy::run::{self, Run};
 use crate::engine::proxy::{Buffers, Served};
 use crate::engine::request::Request as _;
+use crate::engine::route::extensions::Extensions;
 use crate::ffi::request::Request;
 use crate::shm::random;
+use crate::transport::clock;
+use crate::transport::pool::Lease;
 
-/// Has members of the balancer serve the request.
-///
-/// # Errors
-/// The failure the client is told of; everything is logged.
-pub(super) fn serve<'r>(
-    host: &mut HttpdHost<'r>,
-    farm: &'r Farm,
-    order: &Order<'_, 'r>,
-    buffers: &mut Buffers,
-) -> Result<Served, Failure> {
-    let request = host.request();
-    let live = order.live;
-    let extensions = order.extensions;
-    request.note(c"JK_WORKER_TYPE", c"lb");
-    let forced = request.env(c"JK_ROUTE").filter(|route| !route.is_empty());
-    let by_hash = farm.balancer.settings.method == Method::Hash;
-    let sticky = farm.lb.sticky_session && !extensions.sticky_ignore && !flag(request, c"JK_STICKY_IGNORE");
-    let drawn = farm.balancer.settings.method == Method::P2C;
-    let sessions = if sticky || by_hash {
-        Sessions::find(forced, order.uri, fields(request, "Cookie"), &Names::of(&farm.lb, Some(extensions)))
-    } else {
-        Sessions::default()
-    };
-    let overrides: Vec<(usize, Activation)> = extensions
-        .activations
-        .iter()
-        .filter_map(|(name, state)| {
-            Some((farm.place_of(std::str::from_utf8(name).ok()?)?, state.activation()))
-        })
-        .collect();
-    let ask = Ask {
-        sessions: if sticky { sessions.ids() } else { &[] },
-        route: sessions.route().filter(|_| sticky),
-        stateless: extensions.stateless || flag(request, c"JK_STATELESS"),
-        overrides: &overrides,
-        key: if by_hash { key(farm, request, order.uri, &sessions) } else { 0 },
-        random: if drawn { random::next() } else { 0 },
-        now: order.begun,
-    };
-    let state = farm.balancer.state;
-    let _in_work = InWork::new(state.gauge.enter(live.generation.balancer_cell(farm.place)), &state.gauge);
-    let mut members = Members {
-        farm,
-        order,
-        cookie: RouteCookie::of(&farm.lb, Some(extensions)),
-        overrides: &overrides,
-        owner: if ask.sessions.is_empty() { None } else { farm.balancer.owner(&ask) },
-        first: None,
-        last: None,
-        detail: None,
-    };
-    let mut rounds = Rounds::new(&farm.balancer);
-    let result = serve_balanced(host, &mut members, &mut rounds, ask, buffers);
-    let last = members.last;
-    if let Some(last) = last {
-        lb_notes::last(request, farm, last, &overrides);
+/// A request on its way through the balancer.
+pub(super) struct Trip<'r> {
+    journey: Journey<'r, 'static, Lease>,
+    members: Members<'r>,
+    sessions: Sessions<'r>,
+    sticky: bool,
+    stateless: bool,
+    key: u64,
+    random: u64,
+    /// Counts the request in as long as it is on its way.
+    _in_work: InWork,
+}
+
+impl<'r> Trip<'r> {
+    /// Begins.
+    pub(super) fn begin(request: Request<'r>, farm: &'r Farm, order: Order<'r>, buffers: Buffers) -> Self {
+        let extensions = order.extensions;
+        request.note(c"JK_WORKER_TYPE", c"lb");
+        let forced = request.env(c"JK_ROUTE").filter(|route| !route.is_empty());
+        let method = farm.balancer.settings.method;
+        let sticky =
+            farm.lb.sticky_session && !extensions.sticky_ignore && !flag(request, c"JK_STICKY_IGNORE");
+        let sessions = if sticky || method == Method::Hash {
+            let names = Names::of(&farm.lb, Some(extensions));
+            Sessions::find(forced, order.uri, fields(request, "Cookie"), &names)
+        } else {
+            Sessions::default()
+        };
+        let state = farm.balancer.state;
+        let cell = order.live.generation.balancer_cell(farm.place);
+        let mut trip = Self {
+            journey: Journey::new(&farm.balancer, buffers),
+            members: Members {
+                farm,
+                order,
+                forced: forced.is_some(),
+                cookie: RouteCookie::of(&farm.lb, Some(extensions)),
+                overrides: overrides(request, farm, extensions),
+                owner: None,
+                first: None,
+                last: None,
+                detail: None,
+                current: None,
+            },
+            sticky,
+            stateless: extensions.stateless || flag(request, c"JK_STATELESS"),
+            key: if method == Method::Hash { key(farm, request, order.uri, &sessions) } else { 0 },
+            random: if method == Method::P2C { random::next() } else { 0 },
+            sessions,
+            _in_work: InWork::new(state.gauge.enter(cell), &state.gauge),
+        };
+        if sticky {
+            trip.members.owner = farm.balancer.owner(sessions.route(), sessions.ids());
+        }
+        trip
     }
-    lb_notes::decision(request, rounds.decision().text(&farm.balancer).as_bytes());
-    if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| members.backend(last))) {
-        report::delivered(host, live, backend, served);
+
+    /// See [`super::trip::Trip::step`].
+    pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
+        let now = if self.members.last.is_none() { self.members.order.begun } else { clock::now() };
+        let result = {
+            let sessions = self.sessions;
+            let ids = if self.sticky { sessions.ids() } else { &[] };
+            let ask = Ask {
+                route: sessions.route().filter(|_| self.sticky),
+                sessions: ids,
+                stateless: self.stateless,
+                overrides: self.members.overrides,
+                key: self.key,
+                random: self.random,
+                now,
+            };
+            match self.journey.step(host, &mut self.members, ask, block) {
+                Going::Wait(wait) => return Progress::Wait(waiting(wait, self.journey.link())),
+                Going::Done(result) => result,
+            }
+        };
+        let request = host.request();
+        let Members { farm, order, last, overrides, .. } = self.members;
+        if let Some(last) = last {
+            lb_notes::last(request, farm, last, overrides);
+        }
+        lb_notes::decision(request, self.journey.rounds().decision().text(&farm.balancer).as_bytes());
+        if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| self.members.backend(last))) {
+            report::delivered(host, order.live, backend, served);
+        }
+        Progress::Done(result)
     }
-    result
+
+    /// See [`super::trip::Trip::expire`].
+    pub(super) fn expire(&mut self) {
+        self.journey.expire();
+    }
+
+    /// See [`super::trip::Trip::into_buffers`].
+    pub(super) fn into_buffers(self) -> Buffers {
+        self.journey.into_buffers()
+    }
+}
+
+/// Activations of the rule that matched, by the places of the members.
+fn overrides<'r>(request: Request<'r>, farm: &Farm, extensions: &Extensions) -> &'r [(usize, Activation)] {
+    if extensions.activations.is_empty() {
+        return &[];
+    }
+    let named = extensions.activations.iter().filter_map(|(name, state)| {
+        Some((farm.place_of(std::str::from_utf8(name).ok()?)?, state.activation()))
+    });
+    request.pool().keep(named.collect::<Vec<_>>())
 }
 
 /// The values of all header fields of a name.
@@ -115,65 +165,69 @@ fn key(farm: &Farm, request: Request<'_>, uri: &[u8], sessions: &Sessions<'_>) -
 }
 
 /// The members, for one request.
-struct Members<'o, 'r> {
+struct Members<'r> {
     farm: &'r Farm,
-    order: &'o Order<'o, 'r>,
-    /// Name of the cookie that tells the client its route.
-    cookie: Option<RouteCookie<'o>>,
-    overrides: &'o [(usize, Activation)],
+    order: Order<'r>,
+    /// `JK_ROUTE` names the route.
+    forced: bool,
+    /// How to tell the client its route.
+    cookie: Option<RouteCookie<'r>>,
+    overrides: &'r [(usize, Activation)],
     /// The member that has the session.
     owner: Option<usize>,
     first: Option<usize>,
     last: Option<usize>,
     /// What the last failed connect had to say.
     detail: Option<String>,
+    current: Option<Current<'r>>,
 }
 
-impl<'r> Members<'_, 'r> {
+/// The member that the request is on.
+struct Current<'r> {
+    worker: &'r Backend,
+    links: Connections<'r>,
+    view: WorkerView<'r>,
+    _in_work: InWork,
+}
+
+impl<'r> Members<'r> {
     fn backend(&self, member: usize) -> Option<&'r Backend> {
         let place = self.farm.members.get(member)?.backend;
         self.order.live.generation.backends().get(place)
     }
+
+    /// Tells, once, that a session leaves its member or is back.
+    fn follow_session(&self, request: Request<'_>, pick: &Pick) {
+        let Some(owner) = self.owner else { return };
+        let Some(moved) = self.farm.members.get(owner).map(|owner| &owner.moved) else { return };
+        if owner == pick.member {
+            if moved.load(Relaxed) {
+                moved.store(false, Relaxed);
+            }
+        } else if !moved.load(Relaxed) && !moved.swap(true, Relaxed) {
+            report::moved(request, self.order.live, self.farm, owner, pick.member);
+        }
+    }
 }
 
-impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
-    fn attempt(
-        &mut self,
-        host: &mut HttpdHost<'r>,
-        pick: &Pick,
-        buffers: &mut Buffers,
-        kept: &mut Option<usize>,
-    ) -> Result<Served, Attempt> {
+impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
+    type Link = Lease;
+
+    fn begin(&mut self, host: &mut HttpdHost<'r>, pick: &Pick) -> Result<(), Cause> {
         let request = host.request();
         let (live, farm) = (self.order.live, self.farm);
-        let early = |cause| Attempt {
-            number: 1,
-            failure: Failure::early(cause, Stage::Acquire),
-            traffic: Traffic::default(),
-            retried: false,
-        };
         let (Some(member), Some(facts), Some(worker)) = (
             farm.members.get(pick.member),
             farm.balancer.members.get(pick.member),
             self.backend(pick.member),
         ) else {
-            return Err(early(Cause::NoMember));
+            return Err(Cause::NoMember);
         };
         self.last = Some(pick.member);
-        if pick.why == Why::Sticky {
-            if member.moved.load(Relaxed) {
-                member.moved.store(false, Relaxed);
-            }
-        } else if let Some(owner) = self.owner
-            && owner != pick.member
-            && farm.members.get(owner).is_some_and(|owner| !owner.moved.swap(true, Relaxed))
-        {
-            report::moved(request, live, farm, owner, pick.member);
-        }
+        self.follow_session(request, pick);
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
-        let in_work = worker.enter(live.generation.worker_cell(worker.place), wait).map_err(early)?;
-        let _in_work = in_work.of(farm.balancer.state);
+        let in_work = worker.enter(live.generation.worker_cell(worker.place), wait)?;
         let mut view = worker.view(request.timeout());
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
@@ -186,7 +240,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
             view.attempts = 1;
         }
         adapt(&mut view, request, live, self.order.extensions, self.order.fail_on);
-        if request.env(c"JK_ROUTE").is_none_or(<[u8]>::is_empty) {
+        if !self.forced {
             request.note(c"JK_WORKER_ROUTE", member.c_route.as_c_str());
         }
         let due = RouteCookie::is_due(pick.why, farm.members.len());
@@ -196,31 +250,45 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
             request.pool().copy(&text)
         }));
         let links = Connections::new(worker);
-        let mut tally = Tally::new(worker.state);
-        let result = serve_again(host, &links, &view, buffers, kept, |host, attempt| {
-            tally.failed(attempt);
-            let follow = "trying again";
+        let _in_work = in_work.of(farm.balancer.state);
+        self.current = Some(Current { worker, links, view, _in_work });
+        Ok(())
+    }
+
+    fn step(&mut self, host: &mut HttpdHost<'r>, run: &mut Run<Lease>, block: bool) -> run::Progress {
+        let (farm, order) = (self.farm, self.order);
+        let Some(Current { worker, links, view, .. }) = &self.current else {
+            let failure = Failure::early(Cause::NoMember, Stage::Acquire);
+            let traffic = Traffic::default();
+            return run::Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
+        };
+        run.step(host, links, view, block, |host, attempt| {
+            tally::repeated(worker.state, attempt);
+            let detail = links.take_detail();
+            let request = host.request();
             report::attempt(
-                host.request(),
-                live,
+                request,
+                order.live,
                 Some(farm),
                 worker,
-                links.take_detail(),
-                self.order.begun,
+                detail,
+                order.begun,
                 attempt,
-                follow,
+                "trying again",
             );
-        });
-        match &result {
-            Ok(served) => tally.served(served),
-            Err(attempt) => tally.failed(attempt),
-        }
-        self.detail = links.take_detail();
+        })
+    }
+
+    fn end(&mut self, _host: &mut HttpdHost<'r>, _pick: &Pick, _result: &Result<Served, Attempt>) {
+        // The request is counted out here, before it is judged what its outcome means.
+        self.detail = self.current.take().and_then(|current| current.links.take_detail());
+    }
+
+    fn judged(&mut self, host: &mut HttpdHost<'r>, pick: &Pick) {
         if self.first.is_none() {
             self.first = Some(pick.member);
-            lb_notes::first(request, farm, pick.member, self.overrides);
+            lb_notes::first(host.request(), self.farm, pick.member, self.overrides);
         }
-        result
     }
 
     fn rules(&self, member: usize) -> (RetryPolicy, &[i32]) {
@@ -294,12 +362,12 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'_, 'r> {
     }
 }
 
-impl Members<'_, '_> {
+impl Members<'_> {
     /// A member can take a request now.
     fn ready(&self, member: usize) -> bool {
         let usable = self.farm.balancer.members.get(member).is_some_and(|member| {
             let state = member.state.state();
-            state.is_usable() || state == crate::engine::balance::state::State::Busy
+            state.is_usable() || state == State::Busy
         });
         usable && self.backend(member).is_some_and(Backend::has_room)
     }

@@ -1,7 +1,7 @@
 //! The handler: finds the worker of a request, has the engine serve it, and turns the outcome into what httpd wants to hear.
 
-use std::borrow::Cow;
 use std::ffi::CStr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::adapt::fail_codes;
@@ -11,10 +11,12 @@ use super::joblog::Level;
 use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
 use super::module::Jk;
 use super::runtime::Worker;
-use super::{balanced, lent, messages, single};
+use super::trip::{Order, Progress, Trip};
+use super::{lent, messages};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
+use crate::engine::proxy::Served;
 use crate::engine::route::Marks;
 use crate::engine::route::extensions::Extensions;
 use crate::engine::route::rules::worker_spec;
@@ -24,6 +26,8 @@ use crate::ffi::Verdict;
 use crate::ffi::request::Request;
 use crate::transport::clock;
 
+/// Options of a rule without options.
+static NOTHING_SPECIAL: LazyLock<Extensions> = LazyLock::new(Extensions::default);
 /// `Retry-After` of a request that found a queue full: there is too much to do just now.
 const SOON: &CStr = c"1";
 /// `Retry-After` of a request that no member could serve.
@@ -70,7 +74,7 @@ struct Job<'r> {
     worker: Worker<'r>,
     uri: &'r [u8],
     /// Options of the rule, or of the variable that named the worker.
-    extensions: Cow<'r, Extensions>,
+    extensions: &'r Extensions,
 }
 
 /// The worker, the path to forward and the options of the rule.
@@ -82,7 +86,7 @@ fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<Job<'r>, Verdict> {
             let place = worker.ok_or_else(|| {
                 no_worker(request, live, rule.map(|rule| &*rule.worker).unwrap_or_default())
             })?;
-            (place, rule.map_or(Cow::Owned(Extensions::default()), |rule| Cow::Borrowed(&rule.extensions)))
+            (place, rule.map_or(&*NOTHING_SPECIAL, |rule| &rule.extensions))
         }
         _ => from_environment(request, live)?,
     };
@@ -98,10 +102,7 @@ fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<Job<'r>, Verdict> {
 }
 
 /// `SetHandler jakarta-servlet` with the worker, and perhaps options, in `JK_WORKER_NAME`. Exclusions hold here too.
-fn from_environment<'r>(
-    request: Request<'r>,
-    live: &'r Live,
-) -> Result<(usize, Cow<'r, Extensions>), Verdict> {
+fn from_environment<'r>(request: Request<'r>, live: &'r Live) -> Result<(usize, &'r Extensions), Verdict> {
     let variable = live.name(Indicator::Worker);
     let Some(value) = request.env(variable) else {
         if request.is_directory() {
@@ -139,7 +140,7 @@ fn from_environment<'r>(
     if excluded {
         return Err(Verdict::Status(404));
     }
-    Ok((place, Cow::Owned(extensions)))
+    Ok((place, request.pool().keep(extensions)))
 }
 
 fn no_worker(request: Request<'_>, live: &Live, name: &[u8]) -> Verdict {
@@ -182,37 +183,39 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     live.generation.maintain(begun);
     let mut host = HttpdHost::new(request, live, job.uri, body);
     host.forget_file_facts();
-    let fail_on = job.extensions.fail_on_status.as_ref().map(|codes| fail_codes(codes));
-    let order = Order { live, extensions: &job.extensions, fail_on: fail_on.as_deref(), uri: job.uri, begun };
-    let mut buffers = lent::lend();
-    let result = match job.worker {
-        Worker::Single(worker) => single::serve(&mut host, worker, &order, &mut buffers),
-        Worker::Balancer(farm) => balanced::serve(&mut host, farm, &order, &mut buffers),
+    let codes = job.extensions.fail_on_status.as_ref();
+    let fail_on = codes.map(|codes| request.pool().keep(fail_codes(codes)).as_slice());
+    let order = Order { live, extensions: job.extensions, fail_on, uri: job.uri, begun };
+    let mut trip = match Trip::begin(&mut host, job.worker, order, lent::lend()) {
+        Ok(trip) => trip,
+        Err(failure) => return finish(&mut host, job.worker, begun, Err(failure)),
     };
-    lent::restore(buffers);
-    note_duration(request, clock::now().since(begun));
+    let result = loop {
+        match trip.step(&mut host, true) {
+            Progress::Done(result) => break result,
+            Progress::Wait(_) => {} // a blocking step waits inside
+        }
+    };
+    lent::restore(trip.into_buffers());
+    finish(&mut host, job.worker, begun, result)
+}
+
+/// What httpd is told of the result, and the time it took.
+pub(super) fn finish(
+    host: &mut HttpdHost<'_>,
+    worker: Worker<'_>,
+    begun: Tick,
+    result: Result<Served, Failure>,
+) -> Verdict {
+    note_duration(host.request(), clock::now().since(begun));
     match result {
         Ok(served) => match served.replaced {
             // httpd knows no page for what is not a status of HTTP.
             Some(status) => Verdict::Status(if status < 600 { status } else { 500 }),
             None => Verdict::Ok,
         },
-        Err(failure) => failed(&mut host, job.worker, &failure),
+        Err(failure) => failed(host, worker, &failure),
     }
-}
-
-/// What there is to know about a request besides the request itself.
-pub(super) struct Order<'o, 'r> {
-    /// The server's settings.
-    pub live: &'r Live,
-    /// Options of the rule.
-    pub extensions: &'o Extensions,
-    /// `fail_on_status` of the rule.
-    pub fail_on: Option<&'o [i32]>,
-    /// The path to forward.
-    pub uri: &'r [u8],
-    /// When it began.
-    pub begun: Tick,
 }
 
 /// What httpd does after a failure.

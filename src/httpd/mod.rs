@@ -22,5 +22,6 @@ pub mod secret_file;
 mod single;
 pub mod static_files;
 mod tally;
+pub mod trip;
 pub mod variables;
 pub mod watchdog;

@@ -1,50 +1,80 @@
 //! A request for a worker of type `ajp13`.
 
 use super::adapt::adapt;
-use super::handler::Order;
 use super::host::HttpdHost;
-use super::report;
-use super::runtime::{Backend, Connections};
-use super::tally::Tally;
+use super::runtime::{Backend, Connections, InWork};
+use super::trip::{Order, Progress, waiting};
+use super::{report, tally};
 use crate::engine::error::{Failure, Stage};
-use crate::engine::proxy::attempts::Attempt;
+use crate::engine::proxy::Buffers;
+use crate::engine::proxy::attempts::{Attempt, WorkerView};
 use crate::engine::proxy::pump::Traffic;
-use crate::engine::proxy::{self, Buffers, Served};
+use crate::engine::proxy::run::{self, Run};
+use crate::transport::pool::Lease;
 
-/// Has the worker serve the request.
-///
-/// # Errors
-/// As [`proxy::serve`]; everything is logged.
-pub(super) fn serve<'r>(
-    host: &mut HttpdHost<'r>,
+/// A request on its way to the worker.
+pub(super) struct Trip<'r> {
     worker: &'r Backend,
-    order: &Order<'_, 'r>,
-    buffers: &mut Buffers,
-) -> Result<Served, Failure> {
-    let request = host.request();
-    let live = order.live;
-    request.note(c"JK_WORKER_TYPE", c"ajp13");
-    let links = Connections::new(worker);
-    let cell = live.generation.worker_cell(worker.place);
-    let _in_work = match worker.enter(cell, true) {
-        Ok(in_work) => in_work,
-        Err(cause) => {
+    order: Order<'r>,
+    view: WorkerView<'r>,
+    links: Connections<'r>,
+    run: Run<Lease>,
+    _in_work: InWork,
+}
+
+impl<'r> Trip<'r> {
+    /// Begins.
+    ///
+    /// # Errors
+    /// The worker has too much to do; this is logged.
+    pub(super) fn begin(
+        host: &mut HttpdHost<'r>,
+        worker: &'r Backend,
+        order: Order<'r>,
+        buffers: Buffers,
+    ) -> Result<Self, Failure> {
+        let request = host.request();
+        let live = order.live;
+        request.note(c"JK_WORKER_TYPE", c"ajp13");
+        let links = Connections::new(worker);
+        let cell = live.generation.worker_cell(worker.place);
+        let in_work = worker.enter(cell, true).map_err(|cause| {
             let failure = Failure::early(cause, Stage::Acquire);
             let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
             report::report(request, live, worker, &links, order.begun, &attempt);
-            return Err(failure);
-        }
-    };
-    let mut view = worker.view(request.timeout());
-    adapt(&mut view, request, live, order.extensions, order.fail_on);
-    let mut tally = Tally::new(worker.state);
-    let result = proxy::serve(host, &links, &view, buffers, |host, attempt| {
-        tally.failed(attempt);
-        report::report(host.request(), live, worker, &links, order.begun, attempt);
-    });
-    if let Ok(served) = &result {
-        tally.served(served);
-        report::delivered(host, live, worker, served);
+            failure
+        })?;
+        let mut view = worker.view(request.timeout());
+        adapt(&mut view, request, live, order.extensions, order.fail_on);
+        Ok(Self { worker, order, view, links, run: Run::new(buffers, None), _in_work: in_work })
     }
-    result
+
+    /// See [`super::trip::Trip::step`].
+    pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
+        let Self { worker, order, links, .. } = self;
+        let progress = self.run.step(host, links, &self.view, block, |host, attempt| {
+            tally::repeated(worker.state, attempt);
+            report::report(host.request(), order.live, worker, links, order.begun, attempt);
+        });
+        let result = match progress {
+            run::Progress::Wait(wait) => return Progress::Wait(waiting(wait, self.run.link())),
+            run::Progress::Done(result) => result,
+        };
+        tally::ended(worker.state, &result, self.view.manner.fail_on);
+        match &result {
+            Ok(served) => report::delivered(host, order.live, worker, served),
+            Err(last) => report::report(host.request(), order.live, worker, links, order.begun, last),
+        }
+        Progress::Done(result.map_err(|last| last.failure))
+    }
+
+    /// See [`super::trip::Trip::expire`].
+    pub(super) fn expire(&mut self) {
+        self.run.expire();
+    }
+
+    /// See [`super::trip::Trip::into_buffers`].
+    pub(super) fn into_buffers(self) -> Buffers {
+        self.run.into_parts().0
+    }
 }

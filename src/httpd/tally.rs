@@ -1,46 +1,29 @@
-//! Statistics of a worker: what each attempt adds to its shared record.
+//! Statistics of a worker: what each attempt adds to its shared record. A balancer counts the last attempt on each member
+//! itself.
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::engine::balance::outcome::{Context, Outcome};
 use crate::engine::balance::state::WorkerState;
-use crate::engine::error::{Cause, Fault, Stage};
+use crate::engine::error::Fault;
 use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
-use crate::engine::proxy::pump::Traffic;
 
-/// Counts one request on one worker.
-pub(super) struct Tally {
-    state: &'static WorkerState,
+/// An attempt failed and is repeated on the same worker.
+pub(super) fn repeated(state: &WorkerState, attempt: &Attempt) {
+    if attempt.failure.fault() == Fault::Backend {
+        state.errors.fetch_add(1, Relaxed);
+    }
+    state.sent.fetch_add(attempt.traffic.sent, Relaxed);
+    state.received.fetch_add(attempt.traffic.received, Relaxed);
 }
 
-impl Tally {
-    /// Counts the request in.
-    pub(super) fn new(state: &'static WorkerState) -> Self {
-        state.used.fetch_add(1, Relaxed);
-        Self { state }
-    }
-
-    /// An attempt failed.
-    pub(super) fn failed(&mut self, attempt: &Attempt) {
-        self.moved(&attempt.traffic);
-        let failure = &attempt.failure;
-        match failure.fault() {
-            Fault::Client => self.state.client_errors.fetch_add(1, Relaxed),
-            Fault::Backend => self.state.errors.fetch_add(1, Relaxed),
-            Fault::Local => return,
-        };
-        if matches!(failure.cause, Cause::Silent { .. }) && failure.stage >= Stage::Wait {
-            self.state.reply_timeouts.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// The response was delivered.
-    pub(super) fn served(&mut self, served: &Served) {
-        self.moved(&served.traffic);
-    }
-
-    fn moved(&self, traffic: &Traffic) {
-        self.state.sent.fetch_add(traffic.sent, Relaxed);
-        self.state.received.fetch_add(traffic.received, Relaxed);
-    }
+/// A request on a worker without balancer is over.
+pub(super) fn ended(state: &WorkerState, result: &Result<Served, Attempt>, fail_on: &[i32]) {
+    let traffic = match result {
+        Ok(served) => &served.traffic,
+        Err(attempt) => &attempt.traffic,
+    };
+    let context = Context { sent: traffic.sent, received: traffic.received, ..Context::default() };
+    state.count(Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on), &context);
 }

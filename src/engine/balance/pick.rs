@@ -163,8 +163,8 @@ impl Balancer<'_> {
     }
 
     /// The member that has the session of a request, whether it can be used or not.
-    pub fn owner(&self, ask: &Ask<'_>) -> Option<usize> {
-        let routes = ask.route.into_iter().chain(ask.sessions.iter().flat_map(|id| routes_of(id)));
+    pub fn owner(&self, route: Option<&[u8]>, sessions: &[&[u8]]) -> Option<usize> {
+        let routes = route.into_iter().chain(sessions.iter().flat_map(|id| routes_of(id)));
         routes.filter_map(|route| self.by_route(route)).next()
     }
 

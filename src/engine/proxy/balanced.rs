@@ -1,35 +1,45 @@
 //! One request's way through a balancer: members one after the other until one has served it.
 //!
-//! Which member, and when to give up, is decided by [`Rounds`]; what an attempt on one member is, by
-//! [`serve_again`](super::attempts::serve_again). This is the loop around both. It waits only where the [`Farm`] does.
+//! Which member, and when to give up, is decided by [`Rounds`]; what an attempt on one member is, by [`Run`]. This is the
+//! loop around both, and like them it can be put aside wherever it would wait, except in queues.
 
 use std::time::Duration;
 
 use super::attempts::{Attempt, Served};
 use super::buffers::Buffers;
 use super::host::Host;
-use crate::engine::balance::Ask;
+use super::pump::Interest;
+use super::run::{Progress, Run, Wait};
 use crate::engine::balance::outcome::{Context, Outcome};
 use crate::engine::balance::pick::Pick;
 use crate::engine::balance::rounds::{Next, Rounds};
+use crate::engine::balance::{Ask, Balancer};
 use crate::engine::error::{Cause, Failure, RetryPolicy, Stage};
+use crate::engine::exchange::Link;
+use crate::engine::units::Tick;
 
 /// The members of a balancer at work.
 pub trait Farm<H: Host> {
-    /// Has a member serve the request. `kept`: see [`serve_again`](super::attempts::serve_again).
+    /// A connection to a member.
+    type Link: Link;
+
+    /// Prepares to have a member serve the request.
     ///
     /// # Errors
-    /// The last attempt; it has not been reported.
-    fn attempt(
-        &mut self,
-        host: &mut H,
-        pick: &Pick,
-        buffers: &mut Buffers,
-        kept: &mut Option<usize>,
-    ) -> Result<Served, Attempt>;
+    /// It has too much to do.
+    fn begin(&mut self, host: &mut H, pick: &Pick) -> Result<(), Cause>;
+
+    /// One step of the request on the member that was begun.
+    fn step(&mut self, host: &mut H, run: &mut Run<Self::Link>, block: bool) -> Progress;
+
+    /// The member has served the request or failed to; the request is not in work there any more.
+    fn end(&mut self, host: &mut H, pick: &Pick, result: &Result<Served, Attempt>);
 
     /// What of a failure on this member may be repeated, and the statuses that count as failure.
     fn rules(&self, member: usize) -> (RetryPolicy, &[i32]);
+
+    /// The outcome on a member has been judged; its record shows it.
+    fn judged(&mut self, host: &mut H, pick: &Pick);
 
     /// A member has failed; `next` is what follows.
     fn failed(&mut self, host: &mut H, pick: &Pick, attempt: &Attempt, next: Follow<'_>);
@@ -66,64 +76,148 @@ pub enum Follow<'p> {
     End(&'p Failure),
 }
 
-/// Has members serve the request until one has done it.
-///
-/// # Errors
-/// The failure the client is told of. Failed attempts have been reported; when no member was tried at all, nothing has.
-pub fn serve_balanced<H: Host, F: Farm<H>>(
-    host: &mut H,
-    farm: &mut F,
-    rounds: &mut Rounds<'_, '_>,
-    mut ask: Ask<'_>,
-    buffers: &mut Buffers,
-) -> Result<Served, Failure> {
-    let mut kept = None;
-    // The last attempt that failed, and whether it has been reported.
-    let mut last: Option<(Pick, Attempt, bool)> = None;
-    loop {
-        let next = rounds.next(&ask);
+/// How far a step came.
+#[derive(Debug, Clone, Copy)]
+pub enum Going {
+    /// The response is delivered, or the client is to be told of this failure. Failed attempts have been reported.
+    Done(Result<Served, Failure>),
+    /// Nothing more can be done before this happens.
+    Wait(Wait),
+}
+
+/// A request on its way through a balancer.
+#[derive(Debug)]
+pub struct Journey<'b, 's, L> {
+    rounds: Rounds<'b, 's>,
+    place: Place<L>,
+    buffers: Buffers,
+    /// Length of the first body packet, once it was read.
+    kept: Option<usize>,
+    /// The last attempt that failed, and whether it has been reported.
+    last: Option<(Pick, Attempt, bool)>,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of the time it is the large one")]
+enum Place<L> {
+    Choosing,
+    On { pick: Pick, run: Run<L>, begun: Tick },
+    Pause { until: Tick },
+}
+
+const NOTHING: Interest = Interest { link_writable: false, client_readable: false };
+
+impl<'b, 's, L: Link> Journey<'b, 's, L> {
+    /// A request that has not been tried.
+    pub fn new(balancer: &'b Balancer<'s>, buffers: Buffers) -> Self {
+        Self { rounds: Rounds::new(balancer), place: Place::Choosing, buffers, kept: None, last: None }
+    }
+
+    /// How the request came to where it is.
+    pub fn rounds(&self) -> &Rounds<'b, 's> {
+        &self.rounds
+    }
+
+    /// The buffers, once it is over.
+    pub fn into_buffers(self) -> Buffers {
+        self.buffers
+    }
+
+    /// The connection that a wait is about.
+    pub fn link(&mut self) -> Option<&mut L> {
+        match &mut self.place {
+            Place::On { run, .. } => run.link(),
+            Place::Choosing | Place::Pause { .. } => None,
+        }
+    }
+
+    /// What was waited for has not come within its time.
+    pub fn expire(&mut self) {
+        if let Place::On { run, .. } = &mut self.place {
+            run.expire();
+        }
+    }
+
+    /// Goes as far as possible. `ask`: what the request asks, as of now. `block`: waits inside, so that it is over when this
+    /// returns.
+    pub fn step<H: Host, F: Farm<H, Link = L>>(
+        &mut self,
+        host: &mut H,
+        farm: &mut F,
+        mut ask: Ask<'_>,
+        block: bool,
+    ) -> Going {
+        loop {
+            match std::mem::replace(&mut self.place, Place::Choosing) {
+                Place::On { pick, mut run, begun } => {
+                    let result = match farm.step(host, &mut run, block) {
+                        Progress::Wait(wait) => {
+                            self.place = Place::On { pick, run, begun };
+                            return Going::Wait(wait);
+                        }
+                        Progress::Done(result) => result,
+                    };
+                    (self.buffers, self.kept) = run.into_parts();
+                    ask = later(ask, host.now());
+                    farm.end(host, &pick, &result);
+                    if let Some(done) = self.judge(host, farm, &pick, result, begun, ask.now) {
+                        return Going::Done(done);
+                    }
+                }
+                Place::Pause { until } => {
+                    let left = until.since(host.now());
+                    if !left.is_zero() {
+                        if !block {
+                            self.place = Place::Pause { until };
+                            let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
+                            return Going::Wait(wait);
+                        }
+                        farm.pause(left);
+                    }
+                    ask = later(ask, host.now());
+                }
+                Place::Choosing => {
+                    if let Some(failure) = self.choose(host, farm, &mut ask) {
+                        return Going::Done(Err(failure));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides where the request goes next; `Some`: nowhere.
+    fn choose<H: Host, F: Farm<H, Link = L>>(
+        &mut self,
+        host: &mut H,
+        farm: &mut F,
+        ask: &mut Ask<'_>,
+    ) -> Option<Failure> {
+        let next = self.rounds.next(ask);
         let cause = match next {
             Next::Try(pick) => {
-                if let Some((before, attempt, false)) = last.take() {
+                if let Some((before, attempt, false)) = self.last.take() {
                     farm.failed(host, &before, &attempt, Follow::Member(&pick));
                 }
-                let begun = ask.now;
-                let result = farm.attempt(host, &pick, buffers, &mut kept);
-                ask.now = host.now();
-                ask.random = ask.random.rotate_left(23) ^ ask.now.0;
-                let (policy, fail_on) = farm.rules(pick.member);
-                let outcome = Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on);
-                let traffic = match &result {
-                    Ok(served) => served.traffic,
-                    Err(attempt) => attempt.traffic,
-                };
-                let movable = match &result {
-                    Ok(_) => false,
-                    Err(attempt) => attempt.failure.may_move(host.head().method, policy),
-                };
-                let context = Context {
-                    sent: traffic.sent,
-                    received: traffic.received,
-                    first_octet: traffic.head_at.map(|at| at.since(begun)),
-                    now: ask.now,
-                    others_in_work: farm.others_in_work(pick.member),
-                };
-                rounds.ended(outcome, &context);
-                match result {
-                    Ok(served) => return Ok(served),
-                    Err(attempt) if !movable => {
-                        farm.failed(host, &pick, &attempt, Follow::End(&attempt.failure));
-                        return Err(attempt.failure);
+                match farm.begin(host, &pick) {
+                    Ok(()) => {
+                        let run = Run::new(std::mem::take(&mut self.buffers), self.kept);
+                        self.place = Place::On { pick, run, begun: ask.now };
                     }
-                    Err(attempt) => last = Some((pick, attempt, false)),
+                    Err(cause) => {
+                        let failure = Failure::early(cause, Stage::Acquire);
+                        let attempt =
+                            Attempt { number: 1, failure, traffic: Default::default(), retried: false };
+                        *ask = later(*ask, host.now());
+                        let result = self.judge(host, farm, &pick, Err(attempt), ask.now, ask.now);
+                        return result.and_then(Result::err);
+                    }
                 }
-                continue;
+                return None;
             }
             Next::Pause(time) => {
-                report_once(host, farm, &mut last, Follow::Round(time));
-                farm.pause(time);
-                ask.now = host.now();
-                continue;
+                self.report_once(host, farm, Follow::Round(time));
+                self.place = Place::Pause { until: host.now().after(time) };
+                return None;
             }
             Next::Nobody => Cause::NoMember,
             Next::ForcedAway { .. } => Cause::ForcedAway,
@@ -132,44 +226,82 @@ pub fn serve_balanced<H: Host, F: Farm<H>>(
         };
         if next == Next::Nobody {
             if farm.has_queue() {
-                report_once(host, farm, &mut last, Follow::Queue);
+                self.report_once(host, farm, Follow::Queue);
             }
             match farm.queue(host) {
                 Ok(()) => {
-                    ask.now = host.now();
-                    rounds.again();
-                    continue;
+                    *ask = later(*ask, host.now());
+                    self.rounds.again();
+                    return None;
                 }
                 Err(Cause::NoMember) => {}
                 Err(queue) => {
                     let failure = Failure::early(queue, Stage::Acquire);
                     farm.refused(host, &failure);
-                    return Err(failure);
+                    return Some(failure);
                 }
             }
         }
         let failure = Failure::early(cause, Stage::Acquire);
-        if last.is_none() || cause == Cause::OverBudget {
+        if self.last.is_none() || cause == Cause::OverBudget {
             farm.refused(host, &failure);
         }
         // What the client is told is why the last member failed; "no member" only when none was tried.
-        let Some((before, attempt, reported)) = last.take() else { return Err(failure) };
+        let Some((before, attempt, reported)) = self.last.take() else { return Some(failure) };
         if !reported {
             farm.failed(host, &before, &attempt, Follow::End(&attempt.failure));
         }
-        return Err(attempt.failure);
+        Some(attempt.failure)
+    }
+
+    /// What the result of a member means; `Some`: the request is over.
+    fn judge<H: Host, F: Farm<H, Link = L>>(
+        &mut self,
+        host: &mut H,
+        farm: &mut F,
+        pick: &Pick,
+        result: Result<Served, Attempt>,
+        begun: Tick,
+        now: Tick,
+    ) -> Option<Result<Served, Failure>> {
+        let (policy, fail_on) = farm.rules(pick.member);
+        let outcome = Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on);
+        let traffic = match &result {
+            Ok(served) => served.traffic,
+            Err(attempt) => attempt.traffic,
+        };
+        let context = Context {
+            sent: traffic.sent,
+            received: traffic.received,
+            first_octet: traffic.head_at.map(|at| at.since(begun)),
+            now,
+            others_in_work: farm.others_in_work(pick.member),
+        };
+        self.rounds.ended(outcome, &context);
+        farm.judged(host, pick);
+        match result {
+            Ok(served) => Some(Ok(served)),
+            Err(attempt) if attempt.failure.may_move(host.head().method, policy) => {
+                self.last = Some((*pick, attempt, false));
+                None
+            }
+            Err(attempt) => {
+                farm.failed(host, pick, &attempt, Follow::End(&attempt.failure));
+                Some(Err(attempt.failure))
+            }
+        }
+    }
+
+    /// Reports the last failed attempt unless that was done before.
+    fn report_once<H: Host, F: Farm<H, Link = L>>(&mut self, host: &mut H, farm: &mut F, next: Follow<'_>) {
+        if let Some((pick, attempt, reported @ false)) = &mut self.last {
+            *reported = true;
+            farm.failed(host, pick, attempt, next);
+        }
     }
 }
 
-/// Reports the last failed attempt unless that was done before.
-fn report_once<H: Host, F: Farm<H>>(
-    host: &mut H,
-    farm: &mut F,
-    last: &mut Option<(Pick, Attempt, bool)>,
-    next: Follow<'_>,
-) {
-    if let Some((pick, attempt, reported @ false)) = last {
-        *reported = true;
-        farm.failed(host, pick, attempt, next);
-    }
+/// The same question asked again.
+fn later(ask: Ask<'_>, now: Tick) -> Ask<'_> {
+    Ask { now, random: ask.random.rotate_left(23) ^ now.0, ..ask }
 }
