@@ -347,6 +347,12 @@ impl<'r> Request<'r> {
         unsafe { (*self.get().connection).aborted != 0 }
     }
 
+    /// It was found out that the client's connection is gone.
+    pub fn lose_client(self) {
+        // SAFETY: live request.
+        unsafe { sys::jk_client_gone(self.raw()) };
+    }
+
     /// An input filter may change the length of the body (decompression).
     pub fn body_may_change(self) -> bool {
         // SAFETY: live request.

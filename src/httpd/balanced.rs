@@ -122,6 +122,11 @@ impl<'r> Trip<'r> {
         self.journey.expire();
     }
 
+    /// See [`super::trip::Trip::lose_client`].
+    pub(super) fn lose_client(&mut self) -> bool {
+        self.journey.lose_client()
+    }
+
     /// See [`super::trip::Trip::into_buffers`].
     pub(super) fn into_buffers(self) -> Buffers {
         self.journey.into_buffers()

@@ -73,6 +73,11 @@ impl<'r> Trip<'r> {
         self.run.expire();
     }
 
+    /// See [`super::trip::Trip::lose_client`].
+    pub(super) fn lose_client(&mut self) {
+        self.run.lose_client();
+    }
+
     /// See [`super::trip::Trip::into_buffers`].
     pub(super) fn into_buffers(self) -> Buffers {
         self.run.into_parts().0

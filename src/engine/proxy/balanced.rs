@@ -105,7 +105,8 @@ enum Place<L> {
     Pause { until: Tick },
 }
 
-const NOTHING: Interest = Interest { link_writable: false, client_readable: false };
+const NOTHING: Interest =
+    Interest { link_writable: false, client_readable: false, client_writable: false };
 
 impl<'b, 's, L: Link> Journey<'b, 's, L> {
     /// A request that has not been tried.
@@ -135,6 +136,17 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
     pub fn expire(&mut self) {
         if let Place::On { run, .. } = &mut self.place {
             run.expire();
+        }
+    }
+
+    /// The client is gone. False: the request is not on a member now, and should be dropped.
+    pub fn lose_client(&mut self) -> bool {
+        match &mut self.place {
+            Place::On { run, .. } => {
+                run.lose_client();
+                true
+            }
+            Place::Choosing | Place::Pause { .. } => false,
         }
     }
 

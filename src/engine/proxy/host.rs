@@ -54,6 +54,15 @@ pub trait Host: Request {
     /// The client is gone.
     fn write(&mut self, data: &[&[u8]], then: Then) -> Result<(), ClientFault>;
 
+    /// Some of what was written has not left, and more should wait until the client takes it: what a driver that puts requests
+    /// aside asks before it reads on. Sends what goes without waiting.
+    ///
+    /// # Errors
+    /// The client is gone.
+    fn congested(&mut self) -> Result<bool, ClientFault> {
+        Ok(false)
+    }
+
     /// The current time.
     fn now(&self) -> Tick;
 }

@@ -53,6 +53,8 @@ pub struct Run<L> {
     traffic: Traffic,
     /// What was waited for last has not come in time.
     expired: bool,
+    /// The client is known to be gone.
+    alone: bool,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,8 @@ enum After<L> {
     End(Result<Served, Failure>),
 }
 
-const NOTHING: Interest = Interest { link_writable: false, client_readable: false };
+const NOTHING: Interest =
+    Interest { link_writable: false, client_readable: false, client_writable: false };
 
 impl<L: Link> Run<L> {
     /// A request that has not been tried, or that another worker has failed to serve: then `kept` is the length of the body
@@ -93,6 +96,7 @@ impl<L: Link> Run<L> {
             fresh: false,
             traffic: Traffic::default(),
             expired: false,
+            alone: false,
         }
     }
 
@@ -112,6 +116,11 @@ impl<L: Link> Run<L> {
     /// What was waited for has not come within its time; the next step draws the conclusion.
     pub fn expire(&mut self) {
         self.expired = true;
+    }
+
+    /// The client is gone; the next step ends the request.
+    pub fn lose_client(&mut self) {
+        self.alone = true;
     }
 
     /// Goes as far as possible. `block`: waits inside, so that it is over when this returns. Attempts that are repeated are
@@ -136,6 +145,7 @@ impl<L: Link> Run<L> {
         }
         loop {
             let after = match std::mem::replace(&mut self.phase, Phase::Over) {
+                phase if self.alone => After::End(Err(self.abandon(host, links, worker, phase))),
                 Phase::Acquire => self.acquire(host, links, worker),
                 Phase::Ping { link, reused, ping, timeout, until } => {
                     self.ping(host, links, (link, reused), (ping, timeout, until), block)
@@ -163,6 +173,38 @@ impl<L: Link> Run<L> {
             };
             if let Some(last) = self.again(host, worker, failure, &mut report) {
                 return Progress::Done(Err(last));
+            }
+        }
+    }
+
+    /// Ends everything for a client that is gone.
+    fn abandon<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        phase: Phase<L>,
+    ) -> Failure {
+        let early = |stage| Failure::early(Cause::Client(ClientFault::Gone), stage);
+        match phase {
+            Phase::Acquire | Phase::Pause { .. } | Phase::Over => early(Stage::Acquire),
+            Phase::Ping { link, .. } => {
+                links.discard(link, false);
+                early(Stage::Ping)
+            }
+            Phase::Ready { link, reused } => {
+                links.discard(link, false);
+                Failure { reused, ..early(Stage::Send) }
+            }
+            Phase::Exchange { link, reused, pump, .. } => {
+                self.traffic = pump.traffic();
+                let failure = pump.client_gone();
+                self.buffers = pump.into_buffers();
+                links.discard(link, worker.abrupt_on_client_error);
+                if !failure.delivered {
+                    host.forget_response();
+                }
+                Failure { reused, ..failure }
             }
         }
     }
@@ -316,7 +358,8 @@ impl<L: Link> Run<L> {
                 Ok(Step::Wait(interest)) => {
                     let patience = pump.patience(host.now(), interest, manner);
                     let phase = Phase::Exchange { link, reused, pump, interest: Some(interest) };
-                    return After::Wait(phase, Wait { link_readable: true, interest, patience });
+                    let link_readable = !interest.client_writable;
+                    return After::Wait(phase, Wait { link_readable, interest, patience });
                 }
                 Err(failure) => Err(failure),
             },
