@@ -124,7 +124,12 @@ fn main() {
     check_version(&apxs, &includes);
 
     let mut shim = cc::Build::new();
-    shim.file("src/ffi/shim.c").file("src/ffi/park_shim.c").includes(&includes).warnings(true).std("gnu99").opt_level(2);
+    shim.file("src/ffi/shim.c")
+        .file("src/ffi/park_shim.c")
+        .includes(&includes)
+        .warnings(true)
+        .std("gnu99")
+        .opt_level(2);
     for define in &defines {
         shim.flag(define);
     }

@@ -110,7 +110,10 @@ pub(super) fn serve<'r>(
                     request,
                     Level::Warn,
                     messages::PARKING_FULL,
-                    format_args!("{} requests wait without a thread in this process; more wait with one", live.parking.limit),
+                    format_args!(
+                        "{} requests wait without a thread in this process; more wait with one",
+                        live.parking.limit
+                    ),
                 );
             }
             return to_the_end(host, trip, worker, begun);
@@ -216,11 +219,7 @@ impl<'r> Job<'r> {
 
     /// Waits on.
     fn rest(&mut self) -> Next {
-        if self.arm() {
-            Next::Wait(self.watch.descriptor())
-        } else {
-            Next::Done(self.to_the_end())
-        }
+        if self.arm() { Next::Wait(self.watch.descriptor()) } else { Next::Done(self.to_the_end()) }
     }
 
     /// Ends with `cause` a request that could not end by itself.

@@ -80,7 +80,8 @@ pub(super) fn advise(startup: &Startup<'_>, main: Server<'_>, log: &JobLog, supp
 
 /// A child begins.
 pub(super) fn begin(main: Server<'_>, pool: Pool<'static>) {
-    let lives = || main.all().filter_map(|server| server.config::<Jk>()).filter_map(|conf| conf.live.as_ref());
+    let lives =
+        || main.all().filter_map(|server| server.config::<Jk>()).filter_map(|conf| conf.live.as_ref());
     let Some(live) = lives().find(|live| live.park) else { return };
     if let Err(error) = live.parking.begin(pool) {
         let text = format!("requests that wait hold a thread: {error}");

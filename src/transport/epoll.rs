@@ -82,7 +82,12 @@ impl Epoll {
         let most = c_int::try_from(AT_ONCE).unwrap_or(1);
         // SAFETY: the array has room for as many events as the call may write.
         let count = unsafe {
-            libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr().cast::<libc::epoll_event>(), most, millis)
+            libc::epoll_wait(
+                self.0.as_raw_fd(),
+                events.as_mut_ptr().cast::<libc::epoll_event>(),
+                most,
+                millis,
+            )
         };
         let Ok(count) = usize::try_from(count) else {
             let error = io::Error::last_os_error();

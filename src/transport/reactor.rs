@@ -117,7 +117,8 @@ impl Reactor {
     /// # Errors
     /// No descriptors or threads are left.
     pub fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared { epoll: Epoll::new()?, bell: Doorbell::new()?, state: Mutex::default() });
+        let shared =
+            Arc::new(Shared { epoll: Epoll::new()?, bell: Doorbell::new()?, state: Mutex::default() });
         shared.epoll.watch(shared.bell.as_raw_fd(), READABLE, OWN)?;
         let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("jk reactor".to_owned()).spawn(move || {

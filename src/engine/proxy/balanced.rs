@@ -105,8 +105,7 @@ enum Place<L> {
     Pause { until: Tick },
 }
 
-const NOTHING: Interest =
-    Interest { link_writable: false, client_readable: false, client_writable: false };
+const NOTHING: Interest = Interest { link_writable: false, client_readable: false, client_writable: false };
 
 impl<'b, 's, L: Link> Journey<'b, 's, L> {
     /// A request that has not been tried.

@@ -81,8 +81,7 @@ enum After<L> {
     End(Result<Served, Failure>),
 }
 
-const NOTHING: Interest =
-    Interest { link_writable: false, client_readable: false, client_writable: false };
+const NOTHING: Interest = Interest { link_writable: false, client_readable: false, client_writable: false };
 
 impl<L: Link> Run<L> {
     /// A request that has not been tried, or that another worker has failed to serve: then `kept` is the length of the body

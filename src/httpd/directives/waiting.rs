@@ -26,9 +26,10 @@ pub(super) fn delay(line: &Line<'_>, conf: &mut ServerConf) -> Result<(), String
 }
 
 pub(super) fn limit(line: &Line<'_>, conf: &mut ServerConf) -> Result<(), String> {
-    let limit: u32 = line.text(0).parse().map_err(|_| {
-        format!("JkAsyncLimit is a number of requests, not \"{}\"", Escaped(line.word(0)))
-    })?;
+    let limit: u32 = line
+        .text(0)
+        .parse()
+        .map_err(|_| format!("JkAsyncLimit is a number of requests, not \"{}\"", Escaped(line.word(0))))?;
     conf.raw.async_limit = usize::try_from(limit).ok();
     Ok(())
 }
