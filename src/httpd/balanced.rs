@@ -127,6 +127,11 @@ impl<'r> Trip<'r> {
         self.journey.lose_client()
     }
 
+    /// See [`super::trip::Trip::buffers`].
+    pub(super) fn buffers(&mut self) -> &mut Buffers {
+        self.journey.buffers()
+    }
+
     /// See [`super::trip::Trip::into_buffers`].
     pub(super) fn into_buffers(self) -> Buffers {
         self.journey.into_buffers()

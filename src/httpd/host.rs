@@ -22,6 +22,9 @@ use crate::transport::clock;
 /// connection.
 const DRAIN: u64 = 64 * 1024;
 
+/// Octets passed on at once when the client must not be waited for: httpd holds back twice as many before it waits.
+const PORTION: usize = 32 * 1024;
+
 /// A request and its response, for the time of the handler.
 pub struct HttpdHost<'r> {
     request: Request<'r>,
@@ -359,6 +362,10 @@ impl Host for HttpdHost<'_> {
             }
         }
         Ok(false)
+    }
+
+    fn portion(&self) -> usize {
+        if self.patient { PORTION } else { usize::MAX }
     }
 
     fn now(&self) -> Tick {

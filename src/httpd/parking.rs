@@ -20,6 +20,7 @@ use super::runtime::Worker;
 use super::trip::{Progress, Trip, TripWait};
 use super::{lent, messages};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::proxy::{Buffers, Served};
 use crate::engine::units::Tick;
 use crate::ffi::Verdict;
 use crate::ffi::park::{Next, Parked, Wake};
@@ -122,6 +123,7 @@ pub(super) fn serve<'r>(
     };
     let mut job = Box::new(Job { watch, trip: Some(trip), host, worker, begun, wait, due: None });
     job.set(wait);
+    job.slim();
     if !job.arm() {
         return job.to_the_end();
     }
@@ -176,7 +178,7 @@ impl<'r> Job<'r> {
     }
 
     /// It is over.
-    fn done(&mut self, result: Result<crate::engine::proxy::Served, Failure>) -> Verdict {
+    fn done(&mut self, result: Result<Served, Failure>) -> Verdict {
         if let Some(trip) = self.trip.take() {
             lent::restore(trip.into_buffers());
         }
@@ -217,8 +219,17 @@ impl<'r> Job<'r> {
         }
     }
 
+    /// Leaves to the thread what a wait does not need.
+    fn slim(&mut self) {
+        let Some(trip) = &mut self.trip else { return };
+        let mut left = Buffers::default();
+        trip.buffers().slim(&mut left.input);
+        lent::restore(left);
+    }
+
     /// Waits on.
     fn rest(&mut self) -> Next {
+        self.slim();
         if self.arm() { Next::Wait(self.watch.descriptor()) } else { Next::Done(self.to_the_end()) }
     }
 
@@ -264,6 +275,11 @@ impl Parked for Job<'_> {
                 return self.give_up(Cause::Client(ClientFault::Gone));
             }
             Some(Ring::Ready) | None => {}
+        }
+        if let Some(trip) = &mut self.trip {
+            let mut spare = lent::lend();
+            trip.buffers().regain(&mut spare.input);
+            lent::restore(spare);
         }
         self.go_on(false, now.after(DELAY_AGAIN))
     }

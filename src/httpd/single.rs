@@ -78,6 +78,11 @@ impl<'r> Trip<'r> {
         self.run.lose_client();
     }
 
+    /// See [`super::trip::Trip::buffers`].
+    pub(super) fn buffers(&mut self) -> &mut Buffers {
+        self.run.buffers()
+    }
+
     /// See [`super::trip::Trip::into_buffers`].
     pub(super) fn into_buffers(self) -> Buffers {
         self.run.into_parts().0

@@ -108,6 +108,14 @@ impl<'r> Trip<'r> {
         }
     }
 
+    /// The buffers, between two steps.
+    pub(super) fn buffers(&mut self) -> &mut Buffers {
+        match self {
+            Self::Single(trip) => trip.buffers(),
+            Self::Balanced(trip) => trip.buffers(),
+        }
+    }
+
     /// The buffers, once it is over.
     pub(super) fn into_buffers(self) -> Buffers {
         match self {

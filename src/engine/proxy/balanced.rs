@@ -123,6 +123,14 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
         self.buffers
     }
 
+    /// The buffers, between two steps.
+    pub fn buffers(&mut self) -> &mut Buffers {
+        match &mut self.place {
+            Place::On { run, .. } => run.buffers(),
+            Place::Choosing | Place::Pause { .. } => &mut self.buffers,
+        }
+    }
+
     /// The connection that a wait is about.
     pub fn link(&mut self) -> Option<&mut L> {
         match &mut self.place {

@@ -63,6 +63,12 @@ pub trait Host: Request {
         Ok(false)
     }
 
+    /// Most octets of the response to read before they are written: what [`Host::write`] takes without waiting for a slow
+    /// client.
+    fn portion(&self) -> usize {
+        usize::MAX
+    }
+
     /// The current time.
     fn now(&self) -> Tick;
 }

@@ -28,9 +28,6 @@ const FEW: usize = 8;
 /// (mod_reqtimeout) notice them only when they are asked.
 const CLIENT_LOOK: Duration = Duration::from_secs(1);
 
-/// Octets read at once when the client's side must not block: httpd holds twice as many back before it waits for the client.
-const PORTION: usize = 32 * 1024;
-
 /// What the pump waits for. The backend's answer is awaited too, unless the client has to take what there is first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interest {
@@ -134,6 +131,11 @@ impl<X: Exchange> Pump<X> {
     /// The buffers, once the exchange is over.
     pub fn into_buffers(self) -> Buffers {
         self.buffers
+    }
+
+    /// The buffers, between two steps.
+    pub fn buffers(&mut self) -> &mut Buffers {
+        &mut self.buffers
     }
 
     /// The exchange, for protocol specific questions.
@@ -243,8 +245,7 @@ impl<X: Exchange> Pump<X> {
             let link_writable = self.pending();
             let interest = Interest { link_writable, client_readable: client_wait, client_writable: false };
             let alone = block && !interest.link_writable && !interest.client_readable;
-            let most = if block { usize::MAX } else { PORTION };
-            if !self.receive(host, link, manner, (alone, most))? {
+            if !self.receive(host, link, manner, alone)? {
                 return Ok(Step::Wait(interest));
             }
         }
@@ -506,17 +507,17 @@ impl<X: Exchange> Pump<X> {
         }
     }
 
-    /// Reads from the backend, `most` octets at once; false when nothing is there and `block` is not set.
+    /// Reads from the backend; false when nothing is there and `block` is not set.
     fn receive<H: Host, L: Link>(
         &mut self,
         host: &mut H,
         link: &mut L,
         manner: &Manner<'_>,
-        (block, most): (bool, usize),
+        block: bool,
     ) -> Result<bool, Failure> {
         let timeout = self.reply_left(host, manner)?;
         let space = self.buffers.input.space();
-        let len = space.len().min(most);
+        let len = space.len().min(host.portion());
         let space = space.get_mut(..len).unwrap_or_default();
         let result =
             if block { link.recv_blocking(space, timeout).map(Received::Data) } else { link.recv(space) };

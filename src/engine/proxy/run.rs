@@ -112,6 +112,14 @@ impl<L: Link> Run<L> {
         }
     }
 
+    /// The buffers, between two steps.
+    pub fn buffers(&mut self) -> &mut Buffers {
+        match &mut self.phase {
+            Phase::Exchange { pump, .. } => pump.buffers(),
+            _ => &mut self.buffers,
+        }
+    }
+
     /// What was waited for has not come within its time; the next step draws the conclusion.
     pub fn expire(&mut self) {
         self.expired = true;
@@ -158,6 +166,7 @@ impl<L: Link> Run<L> {
             };
             let failure = match after {
                 After::Next(phase) => {
+                    self.expired = false; // that was about the phase before
                     self.phase = phase;
                     continue;
                 }
