@@ -37,7 +37,15 @@ fn with_balancer<T>(method: Method, members: u32, run: impl FnOnce(&Balancer<'_>
     let shared = BalancerState::default();
     let list = states.iter().enumerate().map(|(number, (state, worker))| {
         let name: Box<str> = format!("node{number}").into();
-        Member { route: name.clone(), name, domain: "".into(), redirect: "".into(), state, worker }
+        Member {
+            route: name.clone(),
+            name,
+            domain: "".into(),
+            redirect: "".into(),
+            has_queue: false,
+            state,
+            worker,
+        }
     });
     let mut balancer = Balancer::new("lb".into(), settings(method), list.collect(), &shared);
     let configured =

@@ -47,6 +47,7 @@ impl Shared {
             route: name.into(),
             domain: "".into(),
             redirect: "".into(),
+            has_queue: false,
             state,
             worker,
         });

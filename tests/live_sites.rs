@@ -237,6 +237,43 @@ fn the_sample_configuration_of_the_project_serves() {
 }
 
 #[test]
+fn the_sample_farm_of_the_project_serves() {
+    let nodes = [(); 2].map(|()| Backend::builder().secret("change-me-change-me").start());
+    let conf = read(project("apache-conf/farm/jk.conf"));
+    let conf = conf.replace("/etc/apache2/workers.properties", "conf/workers.properties");
+    let conf = conf.replace("/var/log/apache2/", "logs/");
+    let mut workers = read(project("apache-conf/farm/workers.properties"));
+    for (host, node) in ["10.0.0.11", "10.0.0.12"].iter().zip(&nodes) {
+        let line = format!("host={host}\n");
+        assert_eq!(workers.matches(&line).count(), 1, "{workers}");
+        workers = workers.replace(&line, &format!("host=127.0.0.1:{}\n", node.port()));
+    }
+    // A port of the template would win over those of the hosts.
+    let workers = workers.replace("\nworker.base.port=8009\n", "\n");
+    let mut httpd = Httpd::builder().file("conf/workers.properties", workers).conf(conf).prepare();
+    let (good, output) = httpd.configtest();
+    assert!(good && output.contains("Syntax OK"), "{output}");
+    assert!(!output.contains("warn"), "{output}");
+    httpd.launch().unwrap();
+    for (name, node) in ["node1", "node2"].iter().zip(&nodes) {
+        for path in ["/shop/x", "/shop/report/x"] {
+            let before = node.requests().len();
+            let answer = client::get(httpd.port(), &format!("{path};jsessionid=5D2A.{name}"));
+            assert_eq!((answer.status, node.requests().len()), (200, before + 1), "{name}: {path}");
+        }
+    }
+    for path in ["/shop/x", "/shop/x", "/shop/health", "/shop/health"] {
+        assert_eq!(client::get(httpd.port(), path).status, 200, "{path}");
+    }
+    let log = || std::fs::read_to_string(httpd.root().join("logs/farm.log")).unwrap_or_default();
+    support::wait_until("the access log", || log().lines().count() == 8);
+    let log = log();
+    assert!(log.contains(" shop node2 OK \"node2 sticky\""), "{log}");
+    assert!(log.contains("method=busyness 2/2") && log.contains("turn 2/2"), "{log}");
+    httpd.assert_no_errors(&[]);
+}
+
+#[test]
 fn the_configuration_of_the_demo_passes_the_check() {
     let conf = read(project("apache-conf/demo/httpd.conf.in"));
     let directives =

@@ -167,14 +167,17 @@ impl Failure {
     /// all is always safe. What may have reached the backend is repeated for idempotent methods, and for others only when
     /// the administrator asked for it by setting `recovery_options`.
     pub fn may_retry(&self, method: &[u8], policy: RetryPolicy) -> bool {
+        // A backend that breaks the protocol will do so again.
+        let hopeless = self.sent && matches!(self.cause, Cause::Protocol(_)) && !policy.explicit;
+        !hopeless && self.may_repeat(method, policy)
+    }
+
+    fn may_repeat(&self, method: &[u8], policy: RetryPolicy) -> bool {
         if self.fault() != Fault::Backend || self.delivered || self.body_spent {
             return false;
         }
         if !self.sent {
             return true;
-        }
-        if matches!(self.cause, Cause::Protocol(_)) && !policy.explicit {
-            return false; // a backend that breaks the protocol may have done the work
         }
         if self.stage == Stage::Body {
             return false; // a head was accepted
@@ -186,10 +189,10 @@ impl Failure {
     }
 
     /// Another member of the balancer may take the request: as [`Failure::may_retry`], and also when this one had too much
-    /// to do.
+    /// to do, or breaks the protocol: an HTTP connector at one of the ports should not cost answers.
     pub fn may_move(&self, method: &[u8], policy: RetryPolicy) -> bool {
         matches!(self.cause, Cause::Busy | Cause::PoolExhausted | Cause::QueueFull | Cause::QueueTime { .. })
-            || self.may_retry(method, policy)
+            || self.may_repeat(method, policy)
     }
 
     /// The status for the client when nothing was delivered yet; `None` when the client is gone or already answered.
@@ -244,7 +247,7 @@ impl fmt::Display for Cause {
             }
             Self::PoolExhausted => f.write_str("all connections of the pool are in use"),
             Self::Busy => f.write_str("as many requests as it takes are in work"),
-            Self::QueueFull => f.write_str("max_in_flight requests are in work and no more may wait"),
+            Self::QueueFull => f.write_str("the queue is full"),
             Self::QueueTime { limit_ms } => write!(f, "the request has waited {limit_ms} ms in the queue"),
             Self::NoMember => f.write_str("no member of the balancer can be used"),
             Self::ForcedAway => {

@@ -48,8 +48,8 @@ impl<'r> Trip<'r> {
         request.note(c"JK_WORKER_TYPE", c"lb");
         let forced = request.env(c"JK_ROUTE").filter(|route| !route.is_empty());
         let method = farm.balancer.settings.method;
-        let sticky =
-            farm.lb.sticky_session && !extensions.sticky_ignore && !flag(request, c"JK_STICKY_IGNORE");
+        let ignore = flag(request, c"JK_STICKY_IGNORE").unwrap_or(extensions.sticky_ignore);
+        let sticky = farm.lb.sticky_session && !ignore;
         let sessions = if sticky || method == Method::Hash {
             let names = Names::of(&farm.lb, Some(extensions));
             Sessions::find(forced, order.uri, fields(request, "Cookie"), &names)
@@ -73,7 +73,7 @@ impl<'r> Trip<'r> {
                 current: None,
             },
             sticky,
-            stateless: extensions.stateless || flag(request, c"JK_STATELESS"),
+            stateless: flag(request, c"JK_STATELESS").unwrap_or(extensions.stateless),
             key: if method == Method::Hash { key(farm, request, order.uri, &sessions) } else { 0 },
             random: if method == Method::P2C { random::next() } else { 0 },
             sessions,
@@ -159,12 +159,13 @@ fn fields<'r>(request: Request<'r>, name: &str) -> impl Iterator<Item = &'r [u8]
         .map(|(_, value)| value)
 }
 
-/// A variable that switches something on: empty, or a number other than 0.
-fn flag(request: Request<'_>, name: &std::ffi::CStr) -> bool {
-    request.env(name).is_some_and(|value| {
-        value.is_empty()
-            || std::str::from_utf8(value)
-                .is_ok_and(|text| text.trim().parse::<i64>().is_ok_and(|number| number != 0))
+/// A variable that switches something, whatever the rule says: on when it is empty or begins with a number other than 0.
+fn flag(request: Request<'_>, name: &std::ffi::CStr) -> Option<bool> {
+    request.env(name).map(|value| {
+        let text = value.trim_ascii_start();
+        let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+        let mut digits = digits.iter().take_while(|octet| octet.is_ascii_digit());
+        value.is_empty() || digits.any(|digit| *digit != b'0')
     })
 }
 

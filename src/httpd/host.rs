@@ -282,9 +282,6 @@ impl Host for HttpdHost<'_> {
             }
         }
         let Some(headers) = response.headers() else { return };
-        if let Some(cookie) = self.cookie {
-            headers.add(c"Set-Cookie".into(), cookie.into());
-        }
         // All names and values at once, instead of two small copies for each header.
         let copied = self.request.pool().copy_all(head.fields.octets());
         for (name, value) in head.fields.clone() {
@@ -305,6 +302,10 @@ impl Host for HttpdHost<'_> {
                 8 if same(name, b"location") => headers.set(c"Location", copied.text(value)),
                 _ => headers.add(copied.text(name), copied.text(value)),
             }
+        }
+        // Behind those of the application, as mod_jk has it.
+        if let Some(cookie) = self.cookie {
+            headers.add(c"Set-Cookie".into(), cookie.into());
         }
     }
 

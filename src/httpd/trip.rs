@@ -41,7 +41,7 @@ pub struct TripWait {
     pub client_readable: bool,
     /// The client has to take what was written.
     pub client_writable: bool,
-    /// How long at most; `None`: for ever. Then call [`Trip::expire`].
+    /// How long at most; `None`: for ever. Then call `Trip::expire`.
     pub patience: Option<Duration>,
 }
 
@@ -55,6 +55,10 @@ pub enum Progress {
 }
 
 /// A request on its way.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack of the handler; an allocation costs more than the room"
+)]
 pub(super) enum Trip<'r> {
     /// To a worker of type `ajp13`.
     Single(single::Trip<'r>),

@@ -1,8 +1,9 @@
 //! The thread of a child that looks after what no request does: maintenance (`JkWatchdogInterval`), and, in one child of the
 //! server at a time, probing members that cannot be reached and giving back what killed children had counted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -93,8 +94,6 @@ struct Round {
     /// AJP workers that are being probed.
     probing: HashSet<usize>,
     results: (Sender<Probed>, Receiver<Probed>),
-    /// Members out of service, by balancer and place, with the time when this was noticed.
-    down: HashMap<(usize, usize), Tick>,
 }
 
 /// The result of a probe.
@@ -111,7 +110,6 @@ impl Round {
             in_office: false,
             probing: HashSet::new(),
             results: channel(),
-            down: HashMap::new(),
         }
     }
 
@@ -135,7 +133,6 @@ impl Round {
         if held != self.in_office {
             self.in_office = held;
             if held {
-                self.remember(now);
                 self.log(
                     Level::Debug,
                     messages::PROBES,
@@ -151,18 +148,6 @@ impl Round {
             self.report(now);
             self.probe();
         }
-    }
-
-    /// Takes over from another child, which has reported what is down.
-    fn remember(&mut self, now: Tick) {
-        self.down =
-            self.members().filter(|(_, state)| is_down(*state)).map(|(place, _)| (place, now)).collect();
-    }
-
-    fn members(&self) -> impl Iterator<Item = ((usize, usize), State)> {
-        self.duties.generation.farms().iter().enumerate().flat_map(|(farm, it)| {
-            it.balancer.members.iter().enumerate().map(move |(at, member)| ((farm, at), member.state.state()))
-        })
     }
 
     /// Uses the results of probes that have ended.
@@ -181,52 +166,45 @@ impl Round {
         }
     }
 
-    /// One line for each member that has gone out of service or come back.
-    fn report(&mut self, now: Tick) {
-        let states: Vec<_> = self.members().collect();
-        for (place, state) in states {
-            let since = self.down.get(&place).copied();
-            let Some(farm) = self.duties.generation.farms().get(place.0) else { continue };
-            let Some(member) = farm.balancer.members.get(place.1) else { continue };
-            let Some(backend) = farm
-                .members
-                .get(place.1)
-                .and_then(|member| self.duties.generation.backends().get(member.backend))
-            else {
-                continue;
-            };
-            if is_down(state) && since.is_none() {
-                let why = match member.state.trouble() {
-                    Trouble::Connection => "it can not be reached; it is probed until it answers".to_owned(),
+    /// One line for each member that has gone out of service or come back. What was said is kept with the member, so that
+    /// whoever probes next goes on from there.
+    fn report(&self, now: Tick) {
+        for farm in self.duties.generation.farms() {
+            for (member, it) in farm.balancer.members.iter().zip(&farm.members) {
+                let Some(backend) = self.duties.generation.backends().get(it.backend) else { continue };
+                let announced = &member.state.announced;
+                let since = announced.load(Relaxed);
+                let state = member.state.state();
+                let (next, back) = match state {
+                    _ if since == 0 && is_down(state) => (now.0.max(1), false),
+                    State::Ok | State::Idle | State::Busy if since != 0 => (0, true),
+                    _ => continue,
+                };
+                // Two processes may hold the office for a moment; one of them says it.
+                if announced.compare_exchange(since, next, Relaxed, Relaxed).is_err() {
+                    continue;
+                }
+                let message = if back { messages::MEMBER_UP } else { messages::MEMBER_DOWN };
+                let what = match member.state.trouble() {
+                    _ if back => {
+                        format!("back in service after {:.1} s", now.since(Tick(since)).as_secs_f64())
+                    }
+                    Trouble::Connection => {
+                        "out of service: it can not be reached; it is probed until it answers".to_owned()
+                    }
                     _ => format!(
-                        "it answers badly (fail_on_status or reply timeouts); it is tried again in {} s",
+                        "out of service: it answers badly (fail_on_status or reply timeouts); it is tried again in {} s",
                         farm.balancer.settings.recover_time.as_secs()
                     ),
                 };
                 self.log(
                     Level::Warn,
-                    messages::MEMBER_DOWN,
+                    message,
                     &format!(
-                        "balancer {}: member {} ({}) is out of service: {why}",
+                        "balancer {}: member {} ({}) is {what}",
                         farm.balancer.name, member.name, backend.address
                     ),
                 );
-                self.down.insert(place, now);
-            } else if let Some(since) = since
-                && matches!(state, State::Ok | State::Idle | State::Busy)
-            {
-                self.log(
-                    Level::Warn,
-                    messages::MEMBER_UP,
-                    &format!(
-                        "balancer {}: member {} ({}) is back in service after {:.1} s",
-                        farm.balancer.name,
-                        member.name,
-                        backend.address,
-                        now.since(since).as_secs_f64()
-                    ),
-                );
-                self.down.remove(&place);
             }
         }
     }

@@ -82,11 +82,11 @@ pub(super) fn member(from: &MemberState, to: &MemberState) {
         configured_distance,
         configured_factor,
         reset_at,
-        reserved,
+        announced,
     } = from;
     carry_fields!(to: value, mult, state, activation, distance, factor, ramp_from, elected, sessions);
     carry_fields!(to: reserved_hot, elected_before, first_error, last_error, errors, trouble);
-    carry_fields!(to: configured_activation, configured_distance, configured_factor, reset_at, reserved);
+    carry_fields!(to: configured_activation, configured_distance, configured_factor, reset_at, announced);
 }
 
 /// Copies what lasts of a balancer.

@@ -206,6 +206,64 @@ pub const ALLOWED: &[Allowed] = &[
             && pair.ours("client.stays-open") == "false"
             && pair.theirs("client.status") == pair.ours("client.status")
     }),
+    // Balancers.
+    entry("lb-retry-after", "DIFF-lb-status", |pair, difference| {
+        difference.field == "client.header.retry-after"
+            && difference.theirs.is_none()
+            && pair.ours("client.status") == "503"
+            && pair.is_balanced()
+    }),
+    entry("lb-rule-cookie", "DIFF-rule-cookie", |pair, difference| {
+        difference.field == "client.header.set-cookie" && pair.conf().contains(";set_session_cookie=1")
+    }),
+    entry("lb-one-cookie", "DIFF-one-cookie", |pair, difference| {
+        difference.field == "client.header.set-cookie"
+            && difference.theirs().lines().count() == 2
+            && difference.theirs().lines().last() == Some(difference.ours())
+            && pair.ours("log.first-member.name") != pair.ours("log.last-member.name")
+    }),
+    entry("lb-note-activation", "DIFF-note-activation", |pair, difference| {
+        difference.field.ends_with("-member.activation")
+            && [";active=", ";disabled=", ";stopped="].iter().any(|option| pair.everything().contains(option))
+    }),
+    entry("lb-force", "DIFF-force", |pair, _| {
+        pair.conf().contains("sticky_session_force=1")
+            && pair.theirs("client.status") == "503"
+            && pair.ours("client.status") == "200"
+    }),
+    entry("lb-sessions", "DIFF-sessions", |pair, _| pair.moved() && pair.has_odd_session()),
+    entry("lb-several-sessions", "DIFF-several-sessions", |pair, _| {
+        pair.moved() && pair.target().matches(";jsessionid=").count() > 1
+    }),
+    entry("lb-empty-session", "DIFF-empty-session", |pair, _| {
+        let target = pair.target();
+        let empty = target.ends_with(";jsessionid=") || target.contains(";jsessionid=/");
+        pair.is_balanced() && empty && pair.session_texts().count() > 1
+    }),
+    entry("lb-route", "DIFF-route", |pair, difference| {
+        let told = [".attribute-0x06", ".strict", "log.worker-route"];
+        pair.is_balanced()
+            && told.iter().any(|field| difference.field.ends_with(field))
+            && (difference.field.ends_with(".strict") && difference.ours() == "good"
+                || pair.is_route_of_last(difference.ours())
+                || pair
+                    .case
+                    .headers
+                    .iter()
+                    .any(|(name, value)| name == "X-Route" && value == difference.ours())
+                || difference.ours() == "-" && pair.forwarded() == ("0", "0"))
+    }),
+    entry("lb-route-octets", "DIFF-route", |pair, difference| {
+        difference.field.ends_with("-member.transferred") && pair.is_balanced() && pair.has_domains()
+    }),
+    entry("lb-octets", "DIFF-octets", |pair, difference| {
+        difference.field.ends_with("-member.read")
+            && pair.is_balanced()
+            && (pair.is_broken() || pair.fails_on_status())
+    }),
+    entry("lb-no-retry-of-post", "DIFF-lb-retry", |pair, _| {
+        pair.is_balanced() && pair.case.method == "POST" && pair.forwarded() == ("2", "1")
+    }),
     // Error pages.
     entry("error-document-body", "DIFF-error-document-body", |pair, _| {
         pair.conf().contains("ErrorDocument")

@@ -78,6 +78,48 @@ impl Pair<'_> {
         httpd_view::httpd_view(&self.case.target, httpd).unwrap_or_default()
     }
 
+    /// All of the configuration that is not the workers'.
+    pub fn everything(&self) -> String {
+        self.conf() + &self.mount_files()
+    }
+
+    /// Where session ids of the request stand: its target and its cookies.
+    pub fn session_texts(&self) -> impl Iterator<Item = String> {
+        let cookies = self.case.headers.iter().filter(|(name, _)| name == "Cookie");
+        let texts = std::iter::once(self.target()).chain(cookies.map(|(_, value)| value.clone()));
+        texts.filter(|text| text.to_ascii_lowercase().contains("sessionid"))
+    }
+
+    /// A session id of the request has dots of its own, or blanks behind it.
+    pub fn has_odd_session(&self) -> bool {
+        self.session_texts().any(|text| {
+            let values = text.split(['=', ';', ',', '/', '?']).any(|value| value.matches('.').count() > 1);
+            values || text.contains(" ;") || text.contains(" ,")
+        })
+    }
+
+    /// A balancer has it.
+    pub fn is_balanced(&self) -> bool {
+        self.conf().contains("type=lb")
+    }
+
+    /// Some member has a domain, by itself or by its route.
+    pub fn has_domains(&self) -> bool {
+        let dotted = |line: &str| line.split_once(".route=").is_some_and(|(_, route)| route.contains('.'));
+        self.conf().contains(".domain=") || self.conf().lines().any(dotted)
+    }
+
+    /// Another member got the request.
+    pub fn moved(&self) -> bool {
+        self.is_balanced() && self.theirs("backend[0].worker") != self.ours("backend[0].worker")
+    }
+
+    /// The text is the route of the member that got the request last.
+    pub fn is_route_of_last(&self, route: &str) -> bool {
+        let wanted = format!("# worker.{}.route={route}", self.ours("log.last-member.name"));
+        self.conf().lines().any(|line| line == wanted)
+    }
+
     /// The module under test refused the URL.
     pub fn refused(&self) -> bool {
         self.ours("client.status") == "400" && self.ours("backend.exchanges") == "0"

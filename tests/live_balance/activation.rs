@@ -61,7 +61,7 @@ fn a_member_is_drained_by_editing_the_file_and_a_graceful_restart() {
     // Sessions and new requests; who was away is not flooded to catch up.
     let got: Vec<String> = (0..12).map(|_| asked(&httpd, "/a/x")).collect();
     let [_, back] = share_of::<2>(&got);
-    assert!(back >= 4, "{got:?}");
+    assert!((4..=8).contains(&back), "{got:?}");
     httpd.assert_no_errors(&[]);
 }
 

@@ -24,8 +24,12 @@ fn format() -> String {
 fn read(httpd: &Httpd, count: usize) -> Vec<BTreeMap<String, String>> {
     let text = || std::fs::read_to_string(httpd.root().join("logs/notes.log")).unwrap_or_default();
     wait_until("the lines of all requests", || text().lines().count() >= count);
-    text()
-        .lines()
+    let text = text();
+    let mut lines: Vec<&str> = text.lines().collect();
+    // Written behind the answers, so not always in their order. The paths of these requests are numbers.
+    lines.sort_unstable();
+    lines
+        .into_iter()
         .map(|line| {
             let pairs = line.split('|').filter_map(|pair| pair.split_once('='));
             pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -73,10 +77,15 @@ fn notes_tell_who_served_and_why() {
         assert_eq!(line["JK_WORKER_ROUTE"], route, "{at}");
         assert!(line["JK_DECISION"].starts_with(&format!("{member} {why}")), "{at}: {}", line["JK_DECISION"]);
     }
+    wait_until("the request log", || httpd.jk_log().matches("RL|").count() == 5);
     let log = httpd.jk_log();
     let lines: Vec<&str> =
         log.lines().filter_map(|line| line.split_once("RL|")).map(|(_, text)| text).collect();
-    assert_eq!(lines, ["b n1 200", "b n2 200", "b n1 200", "b n3 200", "b n2 200"]);
+    let mut wanted = ["b n1 200", "b n2 200", "b n1 200", "b n3 200", "b n2 200"];
+    let mut lines = lines;
+    lines.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
 }
 
 #[test]
@@ -100,5 +109,5 @@ fn notes_tell_the_first_and_the_last_of_several() {
         "{notes:?}"
     );
     assert_eq!(farm.node(2).last_request().route.as_deref(), Some("n2"));
-    assert!(httpd.jk_log().contains("RL|b n2 200"), "{}", httpd.jk_log());
+    wait_until("the request log", || httpd.jk_log().contains("RL|b n2 200"));
 }

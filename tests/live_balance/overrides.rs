@@ -92,12 +92,14 @@ fn variables_name_the_route_and_put_stickiness_aside() {
     let workers = farm.balancer("b", "", &["", "activation=s domain=d", "domain=d"])
         + &farm.balancer("c", "", &EVERYTHING);
     let conf = mounts(&["b", "c"])
-        + "SetEnvIf X-Route (.*) JK_ROUTE=$1\nSetEnvIf X-Ignore (.*) JK_STICKY_IGNORE=$1\n\
+        + "SetEnvIf X-Route (.+) JK_ROUTE=$1\nSetEnvIf X-Ignore (.+) JK_STICKY_IGNORE=$1\n\
+           <Location /c/anywhere>\nSetEnv JK_ROUTE \"\"\n</Location>\n\
+           <Location /c/loose>\nSetEnv JK_STICKY_IGNORE \"\"\n</Location>\n\
            JkRequestLogFormat \"RL|%w %R %U\"\n";
     let httpd = Httpd::builder().workers(workers).conf(conf).start();
     for _ in 0..3 {
         assert_eq!(asked_with(&httpd, "/c/x;jsessionid=a.n1", ("X-Route", "n3")), "n3");
-        assert_eq!(asked_with(&httpd, "/c/x;jsessionid=a.n1", ("X-Route", "")), "n1");
+        assert_eq!(asked(&httpd, "/c/anywhere/x;jsessionid=a.n1"), "n1");
         // A member that is stopped: its domain.
         assert_eq!(asked_with(&httpd, "/b/x", ("X-Route", "n2")), "n3");
     }
@@ -109,12 +111,14 @@ fn variables_name_the_route_and_put_stickiness_aside() {
     let ignored = |value: &str| -> Vec<String> {
         (0..6).map(|_| asked_with(&httpd, "/c/x;jsessionid=a.n1", ("X-Ignore", value))).collect()
     };
-    for value in ["1", "", "17"] {
+    for value in ["1", "17", "2x"] {
         assert!(shares(&ignored(value)).len() > 1, "{value:?}");
     }
     for value in ["0", "no"] {
         assert_eq!(share_of::<3>(&ignored(value)), [6, 0, 0], "{value:?}");
     }
+    let loose: Vec<String> = (0..6).map(|_| asked(&httpd, "/c/loose/x;jsessionid=a.n1")).collect();
+    assert!(shares(&loose).len() > 1, "{loose:?}");
     crate::support::wait_until("the request log", || httpd.jk_log().contains("RL|c n2 /c/x"));
     assert_eq!(asked(&httpd, "/c/x;jsessionid=a.n3"), "n3");
 }

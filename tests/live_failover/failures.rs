@@ -7,10 +7,10 @@ use crate::farm::{Farm, asked, asked_with, mounts, node, who};
 use crate::support::{Backend, Client, Ended, Httpd, Mpm, client, under_each_mpm, wait_until};
 
 /// Lines of the log about failures of attempts: everything but members going down and coming up.
-pub fn failure_lines(httpd: &Httpd) -> Vec<String> {
+fn failure_lines(httpd: &Httpd) -> Vec<String> {
     let log = httpd.jk_log();
     let about = |line: &&str| {
-        line.contains(" JK02") && !["JK0221", "JK0222", "JK0223"].iter().any(|id| line.contains(id))
+        line.contains(" JK02") && !["JK0221", "JK0222", "JK0223", "JK0224"].iter().any(|id| line.contains(id))
     };
     log.lines().filter(about).map(str::to_owned).collect()
 }
@@ -40,7 +40,9 @@ fn a_member_that_refuses_costs_nothing(mpm: Mpm) {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let lines = failure_lines(&httpd);
     assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(lines[0].contains("balancer b: worker b2") && lines[0].contains("refused"), "{lines:#?}");
+    assert!(lines[0].contains("balancer b: worker b2"), "{lines:#?}");
+    // Its kept connections are closed by now, but one may have been on its way.
+    assert!(lines[0].contains("JK0201") || lines[0].contains("JK0206"), "{lines:#?}");
     assert!(lines[0].contains("[info]") && lines[0].contains("going on with b"), "{lines:#?}");
     // In every process it is out of service, without another failure.
     let got: Vec<String> =
@@ -252,10 +254,12 @@ fn a_failing_farm_is_not_buried_under_repetitions() {
     let ask = |path: &str, times: usize| {
         crate::farm::asked_often(&httpd, path, times).iter().filter(|node| *node == "503").count()
     };
-    // Half of the requests fail once; the first hundred or so have credit, then one of five gets another try.
+    // The first hundred or so have credit; then about half of the requests meet the bad one, of which one of five or so
+    // gets another try.
     let refused = ask("/ten/x", 600);
-    assert!((60..=200).contains(&refused), "{refused}");
-    assert_eq!(ask("/ten/x", 100).div_ceil(10), 4, "about 40 of 50");
+    assert!((150..=280).contains(&refused), "{refused}");
+    let refused = ask("/ten/x", 100);
+    assert!((35..=50).contains(&refused), "{refused}");
     assert!(httpd.jk_log().contains("JK0220"), "{}", httpd.jk_log());
     assert_eq!(ask("/free/x", 400), 0);
 }

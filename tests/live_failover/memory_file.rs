@@ -47,7 +47,11 @@ fn a_place_that_somebody_has_prepared_is_left_alone() {
     covers!("JkShmFile");
     let farm = Farm::of(1);
     let workers = farm.balancer("b", "", &[""]);
-    let mut httpd = Httpd::builder().workers(workers).conf("JkShmFile run/my.shm\n").prepare();
+    let mut httpd = Httpd::builder()
+        .allow_log("Configuration Failed")
+        .workers(workers)
+        .conf("JkShmFile run/my.shm\n")
+        .prepare();
     let victim = httpd.root().join("conf/victim");
     std::fs::write(&victim, "precious").unwrap();
     // The name ends in a process id that can be guessed: links for all that come next.
@@ -68,7 +72,11 @@ fn a_place_that_does_not_exist_is_named() {
     covers!("JkShmFile");
     let farm = Farm::of(1);
     let workers = farm.balancer("b", "", &[""]);
-    let mut httpd = Httpd::builder().workers(workers).conf("JkShmFile run/none/my.shm\n").prepare();
+    let mut httpd = Httpd::builder()
+        .allow_log("Configuration Failed")
+        .workers(workers)
+        .conf("JkShmFile run/none/my.shm\n")
+        .prepare();
     let text = httpd.launch().expect_err("there is no such directory");
     assert!(text.contains("run/none/my.shm") && text.contains("No such file or directory"), "{text}");
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::forward::ForwardRequest;
 pub use super::listener::{Address, linger_zero};
-use super::listener::{Listener, Socket};
+use super::listener::{Listener, Socket, reserve};
 use super::script::{self, Conversation};
 
 /// Decides the answer to a request.
@@ -209,6 +209,7 @@ impl Builder {
             }),
             address: self.address,
             listening: None,
+            reserved: None,
             forgiving: false,
         };
         backend.listen();
@@ -249,6 +250,8 @@ pub struct Backend {
     shared: Arc<Shared>,
     address: Address,
     listening: Option<(Arc<AtomicBool>, std::thread::JoinHandle<()>)>,
+    /// The port, while nobody listens there.
+    reserved: Option<std::os::fd::OwnedFd>,
     forgiving: bool,
 }
 
@@ -424,6 +427,7 @@ impl Backend {
             Address::Unix(path) => drop(UnixStream::connect(path)),
         }
         let _ = thread.join();
+        self.reserved = reserve(&self.address);
         if let Address::Unix(path) = &self.address {
             let _ = std::fs::remove_file(path);
         }
@@ -432,6 +436,7 @@ impl Backend {
     /// Listens again at the same address after [`Backend::stop`].
     pub fn listen(&mut self) {
         assert!(self.listening.is_none(), "the backend listens already");
+        self.reserved = None;
         let listener = Listener::bind(&mut self.address);
         let stop = Arc::new(AtomicBool::new(false));
         let (flag, shared) = (Arc::clone(&stop), Arc::clone(&self.shared));

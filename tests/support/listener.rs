@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -53,6 +53,37 @@ impl Listener {
             Self::Unix(listener) => Ok(Socket::Unix(listener.accept()?.0)),
         }
     }
+}
+
+/// Keeps a TCP port from being given to another process while nobody listens there. Connecting is refused as long as the
+/// result lives.
+pub(super) fn reserve(address: &Address) -> Option<OwnedFd> {
+    let Address::Tcp(SocketAddr::V4(at)) = address else { return None };
+    // SAFETY: no memory is passed; what comes back is a new descriptor or negative.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    assert!(fd >= 0, "socket: {}", io::Error::last_os_error());
+    // SAFETY: the descriptor is new and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let on: libc::c_int = 1;
+    let name = libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: at.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(at.ip().octets()) },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: both values live across the calls and their true lengths are given.
+    let bound = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_REUSEADDR,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        );
+        libc::bind(fd, (&raw const name).cast(), size_of_val(&name) as libc::socklen_t)
+    };
+    // Somebody may have been faster; then the test is as good as it was without.
+    (bound == 0).then_some(socket)
 }
 
 /// A connection of either kind.

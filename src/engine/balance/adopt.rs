@@ -66,6 +66,10 @@ impl<'s> Balancer<'s> {
             let new = before == 0;
             if before != activation {
                 state.set_activation(values.activation);
+                if values.activation == Activation::Active {
+                    // Behind the others, or it would get every request until it has had as many as they.
+                    self.raise_value(member);
+                }
             }
             if state.configured_factor.swap(factor, Relaxed) != factor || new {
                 state.factor.store(factor, Relaxed);
@@ -182,6 +186,24 @@ mod tests {
         assert_eq!(now(), (Activation::Stopped, 2, 3), "only what changed");
         balancer.adopt(&[Configured { activation: Activation::Disabled, factor: 2, distance: -1 }]);
         assert_eq!(now(), (Activation::Disabled, 2, -1));
+    }
+
+    #[test]
+    fn who_is_new_or_active_again_is_not_flooded() {
+        let shared = Shared::new(3);
+        let mut balancer = shared.balancer(Method::Request, &[1, 1, 1]);
+        let values = || shared.members.iter().map(|member| member.value.load(Relaxed)).collect::<Vec<_>>();
+        assert_eq!(values(), [0, 0, 0]);
+        let same = Configured { activation: Activation::Active, factor: 1, distance: 0 };
+        balancer.adopt(&[same, Configured { activation: Activation::Disabled, ..same }, same]);
+        for (member, value) in shared.members.iter().zip([70, 5, 50]) {
+            member.value.store(value, Relaxed);
+        }
+        balancer.adopt(&[same; 3]);
+        assert_eq!(values(), [70, 70, 50]);
+        shared.members[2].configured_activation.store(0, Relaxed); // a new record
+        balancer.adopt(&[same; 3]);
+        assert_eq!(values(), [70, 70, 70]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How many requests are in work or waiting, counted over all processes.
 //!
 //! A file of its own so that a test can put it on top of a model of memory that tries all interleavings
-//! (`tests/loom`): its atomics come from [`super::sync`] and from nowhere else.
+//! (`tests/loom`): its atomics come from `super::sync` and from nowhere else.
 
 use super::sync::{AtomicI32, AtomicU32, Ordering, fence};
 

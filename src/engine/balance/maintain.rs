@@ -46,6 +46,7 @@ impl Balancer<'_> {
         self.forget_work(intervals);
         let mut failed = 0;
         for member in &self.members {
+            member.worker.decay(intervals);
             self.judge(member, now);
             if member.state.state() == State::Error {
                 failed += 1;
@@ -57,9 +58,13 @@ impl Balancer<'_> {
         true
     }
 
-    /// All members that have failed may be tried by everybody; how many there are.
+    /// All members that have failed may be tried by everybody; how many there are. Those that are out of reach are left to
+    /// who probes them.
     pub fn force_recovery(&self) -> usize {
-        self.members.iter().filter(|member| member.state.change_state(State::Error, State::Force)).count()
+        let probed =
+            |member: &Member<'_>| self.settings.probed && member.state.trouble() == Trouble::Connection;
+        let failed = self.members.iter().filter(|member| !probed(member));
+        failed.filter(|member| member.state.change_state(State::Error, State::Force)).count()
     }
 
     /// Old work counts less.

@@ -42,7 +42,7 @@ fn old_work_is_forgotten() {
         assert_eq!(values(method, [u64::MAX, 9], 200), [0, 0], "{method:?}");
     }
     assert_eq!(values(Method::Next, [100, 9], 3), [91, 0]);
-    assert_eq!(values(Method::Busyness, [2, 0], 3), [2, 0]);
+    assert_eq!(values(Method::Busyness, [2, 0], 3), [1, 0], "a little at a time");
     assert_eq!(values(Method::Busyness, [100, 0], 1), [0, 0], "left behind by a process that was killed");
 }
 
@@ -78,7 +78,7 @@ fn judged(probed: bool, state: State, trouble: Trouble, first: Option<u64>, last
     assert!(balancer.maintain(MINUTE, now));
     let recovers = state == State::Error && member.state() == State::Recover;
     assert_eq!(member.value.load(Relaxed), if recovers { 40 } else { 0 });
-    assert_eq!(shared.workers[0].reply_timeouts.load(Relaxed), if recovers { 0 } else { 7 });
+    assert_eq!(shared.workers[0].reply_timeouts.load(Relaxed), if recovers { 0 } else { 3 });
     member.state()
 }
 
@@ -145,4 +145,31 @@ fn reply_timeouts_are_halved() {
         worker.decay(intervals);
         assert_eq!(worker.reply_timeouts.load(Relaxed), after);
     }
+}
+
+#[test]
+fn who_is_probed_is_not_tried_by_force() {
+    let shared = Shared::new(2);
+    for (state, trouble) in shared.members.iter().zip([Trouble::Connection, Trouble::Application]) {
+        state.trouble.store(trouble as u32, Relaxed);
+    }
+    for (probed, forced) in [(true, [State::Error, State::Force]), (false, [State::Force, State::Force])] {
+        let balancer = shared.with(Settings { probed, ..settings(Method::Request) }, &[1, 1], |_, _| {});
+        shared.members.iter().for_each(|state| state.set_state(State::Error));
+        let wanted = forced.iter().filter(|state| **state == State::Force).count();
+        assert_eq!(balancer.force_recovery(), wanted, "{probed}");
+        assert_eq!([0, 1].map(|place: usize| shared.members[place].state()), forced, "{probed}");
+    }
+}
+
+#[test]
+fn maintenance_forgets_reply_timeouts() {
+    let shared = Shared::new(2);
+    let balancer = shared.balancer(Method::Request, &[1, 1]);
+    balancer.maintain(MINUTE, minutes(1));
+    shared.workers[1].reply_timeouts.store(9, Relaxed);
+    assert!(balancer.maintain(MINUTE, minutes(2)));
+    assert_eq!(shared.workers[1].reply_timeouts.load(Relaxed), 4);
+    assert!(balancer.maintain(MINUTE, minutes(4)));
+    assert_eq!(shared.workers[1].reply_timeouts.load(Relaxed), 1);
 }

@@ -76,6 +76,8 @@ pub struct Member<'s> {
     pub domain: Box<str>,
     /// Route of its stand-in; empty: none.
     pub redirect: Box<str>,
+    /// Requests of its sessions may be given to it while it has as much to do as it takes: they wait there.
+    pub has_queue: bool,
     /// Its shared record.
     pub state: &'s MemberState,
     /// The shared record of its worker.

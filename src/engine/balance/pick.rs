@@ -2,7 +2,7 @@
 //!
 //! Source: `get_most_suitable_worker`, `find_bysession_route`, `find_best_bydomain` and `find_best_byvalue` of
 //! jk_lb_worker.c. Three things differ: a session id with dots of its own is also understood by the part behind its last dot;
-//! `sticky_session_force` refuses only what belongs to a member that can not be used and has no stand-in; and states are read
+//! `sticky_session_force` refuses only what belongs to a member that can not be used; and states are read
 //! where they are, not copied before.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -234,18 +234,18 @@ impl<'a, 's> Walk<'a, 's> {
         state.activation()
     }
 
-    /// Its state and this request allow it.
+    /// Its state and this request allow it. `waits`: also when it is busy.
     #[inline]
-    fn answers(&self, place: usize, member: &Member<'_>) -> bool {
+    fn answers(&self, place: usize, member: &Member<'_>, waits: bool) -> bool {
         let state = member.state.state();
         // A process that was killed can not take back that a member was busy; the gauge of the worker knows.
-        let usable = state.is_usable() || (state == State::Busy && member.worker.gauge.now() == 0);
+        let usable = state.is_usable() || (state == State::Busy && (waits || member.worker.gauge.now() == 0));
         usable && !self.tried.contains(place)
     }
 
     #[inline]
     fn new_work(&self, place: usize, member: &Member<'_>) -> bool {
-        self.answers(place, member) && self.activation(place, member.state) == Activation::Active
+        self.answers(place, member, false) && self.activation(place, member.state) == Activation::Active
     }
 
     fn usable_for_new(&self, place: usize) -> bool {
@@ -254,7 +254,8 @@ impl<'a, 's> Walk<'a, 's> {
 
     fn usable_for_session(&self, place: usize) -> bool {
         self.balancer.members.get(place).is_some_and(|member| {
-            self.answers(place, member) && self.activation(place, member.state) != Activation::Stopped
+            self.answers(place, member, member.has_queue)
+                && self.activation(place, member.state) != Activation::Stopped
         })
     }
 
@@ -266,6 +267,9 @@ impl<'a, 's> Walk<'a, 's> {
         };
         if self.usable_for_session(owner) {
             return Led::To(owner, Why::Sticky);
+        }
+        if self.balancer.settings.sticky_force {
+            return Led::Nowhere(owner);
         }
         let Some(member) = self.balancer.members.get(owner) else { return Led::Unknown };
         let stand_in = if member.redirect.is_empty() {

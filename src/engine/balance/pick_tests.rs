@@ -265,7 +265,7 @@ fn force_refuses_only_what_belongs_to_a_member_that_is_down() {
     shared.members[1].set_state(State::Error);
     assert_eq!(pick(&[b"x.n1"]), Picked::ForcedAway { owner: 0 });
     assert!(matches!(pick(&[b"x.n1", b"y.n3"]), Picked::Member(Pick { member: 2, sticky: true, .. })));
-    assert!(matches!(pick(&[b"x.n2"]), Picked::Member(Pick { member: 2, why: Why::Redirect, .. })));
+    assert_eq!(pick(&[b"x.n2"]), Picked::ForcedAway { owner: 1 }, "its stand-in has not the session");
     let mut tried = Tried::default();
     tried.add(2);
     let sessions: &[&[u8]] = &[b"x.n3"];
@@ -366,4 +366,20 @@ fn members_tried() {
     assert!(tried.contains(0) && tried.contains(19) && !tried.contains(20));
     tried.clear();
     assert!(tried.is_empty() && !tried.contains(19));
+}
+
+#[test]
+fn sessions_wait_at_a_busy_member_that_has_a_queue() {
+    for (has_queue, wanted) in [(true, Some((1, Why::Sticky, true))), (false, Some((2, Why::OnlyOne, false)))]
+    {
+        let shared = Shared::new(2);
+        let balancer =
+            shared.with(settings(Method::Request), &[1, 1], |_, member| member.has_queue = has_queue);
+        let cell = Cell::default();
+        let _in_work = shared.workers[0].gauge.enter(&cell);
+        shared.members[0].set_state(State::Busy);
+        assert_eq!(found(&balancer, &[b"a.n1"]), wanted);
+        // New requests have others, with or without it.
+        assert_eq!(found(&balancer, &[]), Some((2, Why::OnlyOne, false)));
+    }
 }

@@ -177,8 +177,8 @@ pub struct MemberState {
     pub configured_factor: AtomicU32,
     /// When counters were reset last, seconds since 1970.
     pub reset_at: AtomicU64,
-    /// Reserved, zero.
-    pub reserved: [AtomicU64; 1],
+    /// When it was logged that it is out of service; 0: it was not.
+    pub announced: AtomicU64,
 }
 
 /// The shared record of a balancer.

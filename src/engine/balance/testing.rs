@@ -38,7 +38,8 @@ impl Shared {
         let members = self.members.iter().zip(&self.workers).enumerate().map(|(place, (state, worker))| {
             let name: Box<str> = format!("n{}", place + 1).into();
             let (domain, redirect) = (Box::default(), Box::default());
-            let mut member = Member { route: name.clone(), name, domain, redirect, state, worker };
+            let mut member =
+                Member { route: name.clone(), name, domain, redirect, has_queue: false, state, worker };
             change(place, &mut member);
             member
         });

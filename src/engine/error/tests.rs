@@ -139,3 +139,17 @@ fn only_the_backend_is_blamed_for_the_backend() {
     assert_eq!(fault(Cause::PoolExhausted), Fault::Local);
     assert_eq!(fault(Cause::Encode(EncodeError::BadUri)), Fault::Local);
 }
+
+#[test]
+fn a_broken_protocol_is_a_reason_to_move_but_not_to_repeat() {
+    let broken = failure(BROKEN, Stage::Wait, Had::Sent);
+    let told = |method: &[u8], policy| (broken.may_retry(method, policy), broken.may_move(method, policy));
+    assert_eq!(told(b"GET", DEFAULT), (false, true));
+    assert_eq!(told(b"POST", DEFAULT), (false, false));
+    assert_eq!(told(b"GET", NOT_AFTER), (false, false));
+    assert_eq!(told(b"POST", EXPLICIT), (true, true));
+    let begun = failure(BROKEN, Stage::Body, Had::Replied);
+    assert!(!begun.may_move(b"GET", DEFAULT));
+    // Enough to do: nothing was sent.
+    assert!(failure(Cause::Busy, Stage::Acquire, Had::Nothing).may_move(b"POST", NOT_AFTER));
+}

@@ -89,7 +89,7 @@ pub static TABLE: [Def; 40] = [
     def(c"JkWorkerProperty", (1, 1), "none", c"name=value, one line of a workers file",
         "One line of worker properties; may be repeated. Read before JkWorkersFile.", workers::worker_property).global().raw(),
     def(c"JkShmFile", (1, 1), "none", c"a file for shared memory",
-        "Accepted; nothing needs shared memory in this version.", workers::shm_file).global(),
+        "A file for the memory that the processes share, relative to ServerRoot; the process id is added to its name. Not needed: without it the memory has no name.", workers::shm_file).global(),
     def(c"JkShmSize", (1, 1), "computed", c"a size in KiB", "Accepted and ignored: the size is computed.", workers::shm_size).global(),
     def(c"JkWatchdogInterval", (1, 1), "0", c"seconds",
         "Seconds between two looks of a maintenance thread in each child; 0: maintenance is done along with requests.", workers::watchdog).global(),

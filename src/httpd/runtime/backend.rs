@@ -179,6 +179,12 @@ impl Backend {
         self.settings.busy_limit > 0 || self.settings.max_in_flight > 0
     }
 
+    /// Requests may wait for room.
+    pub fn has_queue(&self) -> bool {
+        let settings = &self.settings;
+        settings.max_in_flight > 0 && settings.queue_size > 0 && settings.queue_timeout > Duration::ZERO
+    }
+
     /// One more request may be given to it now.
     pub fn has_room(&self) -> bool {
         let now = self.state.gauge.now();

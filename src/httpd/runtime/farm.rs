@@ -87,6 +87,7 @@ impl Farm {
                     route: own.route.as_str().into(),
                     domain: own.domain.as_str().into(),
                     redirect: own.redirect.as_str().into(),
+                    has_queue: backend.has_queue(),
                     state: records.member(name, &backend.name),
                     worker: backend.state,
                 }

@@ -10,7 +10,7 @@
 //! Sources: Eisenbud and others, Maglev (section 3.4); Mirrokni and others, Consistent Hashing with Bounded Loads.
 
 use super::p2c::stir;
-use super::{FULL, Rule, in_work, load_of};
+use super::{Rule, in_work, load_of};
 use crate::engine::balance::Member;
 use crate::engine::units::Tick;
 
@@ -130,12 +130,12 @@ impl Bound {
     /// Counts a member in. `weight`: thousandths of its full weight.
     pub(in crate::engine::balance) fn count(&mut self, member: &Member<'_>, weight: u64) {
         self.in_work = self.in_work.saturating_add(in_work(member));
-        self.weight = self.weight.saturating_add(member.factor().saturating_mul(weight) / FULL).max(1);
+        self.weight = self.weight.saturating_add(member.factor().saturating_mul(weight));
     }
 
     /// The member has not more than 1.25 times its share with this request, rounded up.
     pub(in crate::engine::balance) fn admits(&self, member: &Member<'_>, weight: u64) -> bool {
-        let share = u128::from(member.factor().saturating_mul(weight) / FULL);
+        let share = u128::from(member.factor().saturating_mul(weight));
         let all = u128::from(self.in_work) + 1;
         let most = (all * share * 5).div_ceil(u128::from(self.weight.max(1)) * 4).max(1);
         u128::from(in_work(member)) < most
@@ -145,6 +145,7 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::balance::methods::FULL;
     use crate::engine::balance::state::Cell;
     use crate::engine::balance::testing::Shared;
     use crate::engine::config::model::Method;

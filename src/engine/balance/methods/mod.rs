@@ -1,4 +1,4 @@
-//! The methods: what of a balancer's work is evened out. One file each; [`with_rule!`] is the list of them.
+//! The methods: what of a balancer's work is evened out. One file each; `with_rule!` is the list of them.
 //!
 //! Five methods come from mod_jk and compare a shared value of each member ([`MemberState::value`]): the lowest wins, and the
 //! method says when a member's value grows by its multiplier. The other three look at the requests in work. All arithmetic
@@ -166,7 +166,7 @@ mod tests {
         let wanted: [(u64, u64, bool, u64, u64, bool); 8] = [
             (3, 3, false, 0, 25, true),
             (0, 0, false, 30, 25, true),
-            (3, 3, true, 0, 100, false),
+            (3, 3, true, 0, 90, false),
             (0, 3, false, 0, 25, true),
             (0, 3, false, 0, 60, true),
             (0, 0, false, 0, 100, false),
@@ -201,7 +201,10 @@ mod tests {
     #[test]
     fn busyness_forgets_what_the_gauge_can_not_explain() {
         let upkeep = Upkeep { intervals: 1, least: 0, mult: 10, in_work: 1 };
-        assert_eq!(Busyness.maintained(30, &upkeep), 30);
+        assert_eq!(Busyness.maintained(10, &upkeep), 10);
+        assert_eq!(Busyness.maintained(5, &upkeep), 5);
+        assert_eq!(Busyness.maintained(30, &upkeep), 20, "a little at a time");
+        assert_eq!(Busyness.maintained(15, &upkeep), 10);
         assert_eq!(Busyness.maintained(31, &upkeep), 10);
     }
 

@@ -178,7 +178,8 @@ pub(super) const EXCHANGE: &[Def] = &[
     Def {
         default: "2",
         range: "at least 1",
-        doc: "Attempts for a request on this worker, the first one included.",
+        doc: "Attempts for a request on this worker, the first one included. A member of a balancer that has others is \
+              asked once, then another one.",
         ..ajp13("retries", Apply::Ajp13(|raw, value| raw.retries = value.at_least(1)))
     },
     Def {
@@ -207,7 +208,7 @@ pub(super) const EXCHANGE: &[Def] = &[
     Def {
         default: "0",
         range: "0 or less: no limit",
-        doc: "Most requests in work on this worker, counted in each process. A request above it ends with 503, or goes \
+        doc: "Most requests in work on this worker, counted over all processes. A request above it ends with 503, or goes \
               to another member of the balancer.",
         ..ajp13("busy_limit", Apply::Ajp13(|raw, value| raw.busy_limit = value.integer()))
     },

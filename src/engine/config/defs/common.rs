@@ -14,8 +14,8 @@ pub(super) const GLOBAL: &[Def] = &[
         unit: Unit::Seconds,
         default: "60",
         range: "negative: 0",
-        doc: "Time between two maintenance runs, which close and check idle connections and bring failed members of \
-              balancers back. 0 switches all of this off, the recovery of members included.",
+        doc: "Time between two maintenance runs, which close and check idle connections, let members of balancers that \
+              answered badly be tried again, and let old work count less. 0 switches all of this off.",
         ..Def::new("maintain", Group::Global, Apply::Structure)
     },
 ];

@@ -47,7 +47,7 @@ pub(super) const LB: &[Def] = &[
     Def {
         default: "Optimistic",
         range: "Optimistic, Pessimistic; or 0, 1; the first character counts",
-        doc: "Whether processes choose members under a common lock: slower, and exact.",
+        doc: "In mod_jk, whether processes choose members under a common lock. No effect: choices are exact without one.",
         ..lb("lock", Apply::Lb(|raw, value| raw.lock = value.keyword(&Lock::WORDS)))
     },
     Def {
@@ -73,7 +73,8 @@ pub(super) const LB: &[Def] = &[
         unit: Unit::Seconds,
         default: "60",
         range: "at least 1",
-        doc: "Time after which a failed member is tried again, at the next maintenance.",
+        doc: "Time after which a member that answers badly (fail_on_status, reply timeouts) is tried again, at the next \
+              maintenance. One that can not be reached is probed and comes back by itself.",
         ..lb("recover_time", Apply::Lb(|raw, value| raw.recover_time = value.at_least(1)))
     },
     Def {
