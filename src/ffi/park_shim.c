@@ -78,6 +78,15 @@ int jk_client_takes_more(request_rec *r)
     return p.fd < 0 || poll(&p, 1, 0) != 0;
 }
 
+/* The shortest time after which the MPM may close a connection that waits, microseconds: it goes by the server of the address,
+ * which need not be that of the name. */
+apr_int64_t jk_mpm_timeout(const request_rec *r)
+{
+    apr_int64_t base = r->connection->base_server->timeout;
+
+    return base < r->server->timeout ? base : r->server->timeout;
+}
+
 /* It is known that the client is gone. */
 void jk_client_gone(request_rec *r)
 {

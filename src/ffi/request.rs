@@ -371,6 +371,12 @@ impl<'r> Request<'r> {
         Duration::from_micros(u64::try_from(unsafe { sys::jk_server_timeout(self.raw()) }).unwrap_or(0))
     }
 
+    /// How long the MPM waits at least for a connection that was put aside.
+    pub fn mpm_timeout(self) -> Duration {
+        // SAFETY: live request.
+        Duration::from_micros(u64::try_from(unsafe { sys::jk_mpm_timeout(self.raw()) }).unwrap_or(0))
+    }
+
     /// What this module keeps with the request.
     pub fn slot<M: Module>(self) -> Option<&'r M::Slot<'r>> {
         // SAFETY: the entry is null or was made by `set_slot`, in the pool of this request.

@@ -76,6 +76,7 @@ apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_in
 
 int jk_body_may_change(const request_rec *r);
 apr_int64_t jk_server_timeout(const request_rec *r);
+apr_int64_t jk_mpm_timeout(const request_rec *r);
 int jk_nodecode(const request_rec *r);
 
 #endif

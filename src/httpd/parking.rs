@@ -8,7 +8,7 @@
 //! Times are monotonic ticks. Nothing in here knows the protocol.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::config::Live;
@@ -32,6 +32,8 @@ use crate::transport::reactor::{Handle, Reactor, Ring, Wants, Watch};
 
 /// Default of `JkAsyncDelay`.
 pub(super) const DELAY: Duration = Duration::from_millis(5);
+/// So many short waits in vain halve the next ones.
+const VAIN: u32 = 4;
 /// The same for a request that has been put aside once: it is not one of the quick ones.
 const DELAY_AGAIN: Duration = Duration::from_millis(1);
 /// Longest time between two looks at a client that sends request body: input filters with time limits of their own notice
@@ -49,12 +51,30 @@ pub struct Parking {
     reactor: OnceLock<Handle>,
     /// It was said that the limit is reached.
     told: AtomicBool,
+    /// How many short waits have been in vain lately: up by one for each, down by half for each that was not.
+    vain: AtomicU32,
 }
 
 impl Parking {
     /// With this limit.
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
+    }
+
+    /// How long the next request waits with its thread: the whole `delay`, less when that has been in vain lately, or many
+    /// slow requests that come at one time would hold all threads for nothing.
+    fn patience(&self, delay: Duration) -> Duration {
+        delay / (1 << (self.vain.load(Ordering::Relaxed) / VAIN).min(6))
+    }
+
+    /// A request has been answered within the delay, or has not. (What is lost when two threads do this at once does not
+    /// matter.)
+    fn learn(&self, soon: bool) {
+        let vain = self.vain.load(Ordering::Relaxed);
+        let next = if soon { vain / 2 } else { (vain + 1).min(VAIN * 7) };
+        if next != vain {
+            self.vain.store(next, Ordering::Relaxed);
+        }
     }
 
     /// Begins in a child; ends with `pool`.
@@ -82,10 +102,11 @@ pub(super) fn serve<'r>(
         return to_the_end(host, trip, worker, begun);
     };
     host.set_patient(true);
-    let until = begun.after(live.delay);
+    let until = begun.after(live.parking.patience(live.delay));
     let wait = loop {
         let wait = match trip.step(&mut host, false) {
             Progress::Done(result) => {
+                live.parking.learn(true);
                 lent::restore(trip.into_buffers());
                 return finish(&mut host, worker, begun, result);
             }
@@ -121,7 +142,8 @@ pub(super) fn serve<'r>(
         }
         Err(_) => return to_the_end(host, trip, worker, begun),
     };
-    let mut job = Box::new(Job { watch, trip: Some(trip), host, worker, begun, wait, due: None });
+    let mut job =
+        Box::new(Job { watch, trip: Some(trip), host, worker, live, begun, wait, due: None, fresh: true });
     job.set(wait);
     job.slim();
     if !job.arm() {
@@ -152,10 +174,13 @@ struct Job<'r> {
     trip: Option<Trip<'r>>,
     host: HttpdHost<'r>,
     worker: Worker<'r>,
+    live: &'r Live,
     begun: Tick,
     wait: TripWait,
     /// End of the patience of `wait`.
     due: Option<Tick>,
+    /// It has not been taken up again.
+    fresh: bool,
 }
 
 impl<'r> Job<'r> {
@@ -171,7 +196,7 @@ impl<'r> Job<'r> {
         // Lost clients are noticed whatever the wait is for.
         let client = client.or_else(|| Some((self.host.request().client_descriptor()?, Interest::default())));
         // The MPM closes a connection that waits longer than Timeout, which may be shorter than the backend's.
-        let again = (self.host.request().timeout() / 2).max(LEAST_AGAIN);
+        let again = (self.host.request().mpm_timeout() / 2).max(LEAST_AGAIN);
         let again = if self.wait.client_readable { again.min(CLIENT_LOOK) } else { again };
         let again = Some(clock::now().after(again));
         self.watch.arm(&Wants { link, client, due: self.due, again }).is_ok()
@@ -251,6 +276,9 @@ impl Parked for Job<'_> {
     fn resume(&mut self, wake: Wake) -> Next {
         let ring = self.watch.disarm();
         let now = clock::now();
+        if std::mem::take(&mut self.fresh) {
+            self.live.parking.learn(now.since(self.begun) <= self.live.delay);
+        }
         if wake == Wake::GivenUp {
             if let Some(trip) = &mut self.trip {
                 trip.expire();
@@ -299,4 +327,28 @@ fn descriptors(wait: &TripWait, request: Request<'_>) -> [Option<(i32, Interest)
         request.client_descriptor().map(|fd| (fd, interest))
     };
     [link, client]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_in_vain_become_short_and_success_makes_them_long_again() {
+        let parking = Parking::new(1);
+        assert_eq!(parking.patience(DELAY), DELAY);
+        for _ in 0..VAIN {
+            parking.learn(false);
+        }
+        assert_eq!(parking.patience(DELAY), DELAY / 2);
+        for _ in 0..100 {
+            parking.learn(false);
+        }
+        assert_eq!(parking.patience(DELAY), DELAY / 64);
+        for _ in 0..4 {
+            parking.learn(true);
+        }
+        assert_eq!(parking.patience(DELAY), DELAY);
+        assert_eq!(parking.patience(Duration::ZERO), Duration::ZERO);
+    }
 }

@@ -101,6 +101,21 @@ fn the_answer_may_take_longer_than_timeout() {
 }
 
 #[test]
+fn the_timeout_of_the_address_is_the_one_that_counts() {
+    let gate = Gate::new();
+    let backend = gated(&gate);
+    let hosts = "Timeout 2\nJkMountCopy All\n<VirtualHost *:@PORT@>\nServerName first\nTimeout 2\n</VirtualHost>\n\
+                 <VirtualHost *:@PORT@>\nServerName h\nTimeout 300\n</VirtualHost>";
+    let httpd = builder(Mpm::Event, &backend).conf(hosts).start();
+    let mut client = ask(&httpd, ["/app/slow".to_owned()]).remove(0);
+    gate.await_waiting(1);
+    std::thread::sleep(Duration::from_millis(4500));
+    gate.open();
+    let answer = client.read_response();
+    assert_eq!((answer.status, answer.text().as_str()), (200, "/app/slow"));
+}
+
+#[test]
 fn a_graceful_restart_waits_for_them() {
     let gate = Gate::new();
     let backend = gated(&gate);
