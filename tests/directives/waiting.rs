@@ -55,7 +55,7 @@ fn a_thread_is_kept_for_the_delay() {
     let backend = Backend::start();
     let conf = format!(
         "JkMount /* w\nJkAsyncLimit 0\nJkAsyncDelay 60000\n{}",
-        vhost("short", "JkMountCopy On\nJkAsyncDelay 20")
+        vhost("main", "JkMountCopy On") + &vhost("short", "JkMountCopy On\nJkAsyncDelay 20")
     );
     let httpd = Httpd::builder().workers(backend.worker("w")).conf(conf).start();
     let get = |host: &str| {
@@ -71,6 +71,7 @@ fn a_thread_is_kept_for_the_delay() {
 
 #[test]
 fn wrong_values_are_refused() {
+    covers!("JkAsync", "JkAsyncDelay", "JkAsyncLimit");
     let cases = [
         ("JkAsync Maybe", "JkAsync is Auto, On or Off"),
         ("JkAsyncDelay 5ms", "JkAsyncDelay is a number of milliseconds"),

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::buffers::Buffers;
-use super::host::{BodyRead, Host, Then};
+use super::host::{BodyRead, Host, Then, fill};
 pub use super::manner::{Manner, Timing, Traffic};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Event, Exchange, Fed, Link, LinkError, ROOM_BEFORE, Received};
@@ -583,24 +583,4 @@ impl<X: Exchange> Pump<X> {
             body_spent: self.body_spent,
         }
     }
-}
-
-/// Reads request body for one packet: waits for the first octets when `block` is set, then takes what is there until the
-/// packet is full.
-pub(super) fn fill<H: Host>(
-    host: &mut H,
-    packet: &mut [u8],
-    max: usize,
-    block: bool,
-) -> Result<BodyRead, ClientFault> {
-    let mut filled = 0;
-    while filled < max {
-        let Some(space) = packet.get_mut(ROOM_BEFORE + filled..ROOM_BEFORE + max) else { break };
-        match host.read_body(space, block && filled == 0)? {
-            BodyRead::Data(n) => filled += n,
-            other if filled == 0 => return Ok(other),
-            _ => break,
-        }
-    }
-    Ok(BodyRead::Data(filled))
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use super::attempts::{Attempt, Links, Served, WorkerView, ping};
 use super::buffers::Buffers;
-use super::host::{BodyRead, Host};
+use super::host::{BodyRead, Host, fill};
 use super::ping::Ping;
-use super::pump::{Interest, Pump, Step, Traffic, fill};
+use super::pump::{Interest, Pump, Step, Traffic};
 use crate::engine::ajp::{self, client};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Exchange, Link, LinkError};
