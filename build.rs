@@ -10,18 +10,24 @@ const FUNCTIONS: &[&str] = &[
     "ap_add_common_vars",
     "ap_add_version_component",
     "ap_auth_type",
+    "ap_default_port_for_scheme",
+    "ap_get_conn_socket",
     "ap_get_remote_host",
     "ap_get_server_banner",
     "ap_get_server_name",
     "ap_get_server_port",
+    "ap_get_server_revision",
     "ap_get_status_line",
-    "ap_default_port_for_scheme",
     "ap_hook_check_config",
     "ap_hook_child_init",
+    "ap_hook_get_process_connection",
     "ap_hook_handler",
     "ap_hook_log_transaction",
     "ap_hook_map_to_storage",
     "ap_hook_post_config",
+    "ap_hook_process_connection",
+    "ap_hook_resume_connection",
+    "ap_hook_suspend_connection",
     "ap_hook_translate_name",
     "ap_log_error_",
     "ap_log_rerror_",
@@ -37,10 +43,13 @@ const FUNCTIONS: &[&str] = &[
     "apr_date_parse_http",
     "apr_file_open",
     "apr_os_file_get",
+    "apr_os_sock_get",
+    "apr_os_sock_put",
     "apr_palloc",
     "apr_pool_cleanup_null",
     "apr_pool_cleanup_register",
     "apr_pool_create_ex",
+    "apr_pool_pre_cleanup_register",
     "apr_pool_userdata_get",
     "apr_pool_userdata_set",
     "apr_pstrmemdup",
@@ -56,6 +65,9 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 const TYPES: &[&str] = &[
+    "ap_LINK_process_connection_t",
+    "ap_version_t",
+    "conn_state_e",
     "apr_array_header_t",
     "apr_bucket_brigade",
     "apr_pool_t",
@@ -80,11 +92,14 @@ const VARIABLES: &[&str] = &[
     "APLOG_.*",
     "APR_FOPEN_.*",
     "APR_HOOK_.*",
+    "CONN_SENSE_.*",
+    "CONN_STATE_.*",
     "DECLINED",
     "DONE",
     "HTTP_.*",
     "MODULE_MAGIC_.*",
     "OK",
+    "SUSPENDED",
     "OR_.*",
     "ACCESS_CONF",
     "RSRC_CONF",
@@ -95,6 +110,7 @@ const VARIABLES: &[&str] = &[
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/ffi/shim.c");
+    println!("cargo::rerun-if-changed=src/ffi/park_shim.c");
     println!("cargo::rerun-if-changed=src/ffi/shim.h");
     println!("cargo::rerun-if-env-changed=APXS");
 
@@ -113,7 +129,12 @@ fn main() {
     check_version(&apxs, &includes);
 
     let mut shim = cc::Build::new();
-    shim.file("src/ffi/shim.c").includes(&includes).warnings(true).std("gnu99").opt_level(2);
+    shim.file("src/ffi/shim.c")
+        .file("src/ffi/park_shim.c")
+        .includes(&includes)
+        .warnings(true)
+        .std("gnu99")
+        .opt_level(2);
     for define in &defines {
         shim.flag(define);
     }

@@ -21,5 +21,7 @@ mod mounts;
 mod options;
 #[path = "directives/static_files.rs"]
 mod static_files;
+#[path = "directives/waiting.rs"]
+mod waiting;
 #[path = "directives/workers.rs"]
 mod workers;

@@ -279,7 +279,10 @@ fn whole(seed: u64, by_steps: bool) -> Whole {
                     Err(LinkError::TimedOut) => run.expire(),
                     Err(error) => panic!("{error:?}"),
                 },
-                None => links.pause(patience),
+                None => {
+                    links.pause(patience);
+                    run.expire(); // as a driver does that knows nothing of what it waits for
+                }
             }
         };
         result.map_err(|last| {

@@ -20,11 +20,14 @@ pub enum Verdict {
     Ok,
     /// Answer with this HTTP status.
     Status(u16),
+    /// The request was put aside ([`super::park`]); for handlers only.
+    Parked,
 }
 
 impl Verdict {
-    fn code(self) -> c_int {
+    pub(super) fn code(self) -> c_int {
         match self {
+            Self::Parked => sys::SUSPENDED,
             Self::Declined => sys::DECLINED,
             Self::Ok => sys::OK as c_int,
             Self::Status(status) => c_int::from(status),
@@ -127,6 +130,7 @@ pub(super) unsafe extern "C" fn register_hooks<M: Module>(_: *mut sys::apr_pool_
         sys::ap_hook_log_transaction(Some(log_transaction::<M>), none, none, middle);
         sys::jk_hook_status(Some(server_status::<M>));
     }
+    super::park::register::<M>();
 }
 
 unsafe extern "C" fn check_config<M: Module>(

@@ -9,6 +9,7 @@ pub mod entry;
 pub mod guard;
 pub mod log;
 pub mod module;
+pub mod park;
 pub mod pool;
 pub mod request;
 pub mod response;

@@ -357,6 +357,12 @@ impl<'r> Request<'r> {
         unsafe { (*self.get().connection).aborted != 0 }
     }
 
+    /// It was found out that the client's connection is gone.
+    pub fn lose_client(self) {
+        // SAFETY: live request.
+        unsafe { sys::jk_client_gone(self.raw()) };
+    }
+
     /// An input filter may change the length of the body (decompression).
     pub fn body_may_change(self) -> bool {
         // SAFETY: live request.
@@ -373,6 +379,12 @@ impl<'r> Request<'r> {
     pub fn timeout(self) -> Duration {
         // SAFETY: live request.
         Duration::from_micros(u64::try_from(unsafe { sys::jk_server_timeout(self.raw()) }).unwrap_or(0))
+    }
+
+    /// How long the MPM waits at least for a connection that was put aside.
+    pub fn mpm_timeout(self) -> Duration {
+        // SAFETY: live request.
+        Duration::from_micros(u64::try_from(unsafe { sys::jk_mpm_timeout(self.raw()) }).unwrap_or(0))
     }
 
     /// What this module keeps with the request.

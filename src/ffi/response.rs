@@ -186,6 +186,23 @@ impl<'r> Response<'r> {
         }
     }
 
+    /// Sends what was written and has not left, as far as that needs no waiting; says whether something is left. `None`: the
+    /// client is gone.
+    pub fn flush_some(&self) -> Option<bool> {
+        // SAFETY: live request.
+        match unsafe { sys::jk_flush_some(self.request.raw()) } {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The client's socket has room: a flush of a little data does not wait.
+    pub fn client_takes_more(&self) -> bool {
+        // SAFETY: live request.
+        unsafe { sys::jk_client_takes_more(self.request.raw()) != 0 }
+    }
+
     /// Breaks off a response that has begun, so that the client sees that it is incomplete.
     pub fn abort(&mut self) {
         let brigade = self.brigade();

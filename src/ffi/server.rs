@@ -225,6 +225,22 @@ impl<'s> Startup<'s> {
         if status == 0 { usize::try_from(result).unwrap_or(1).max(1) } else { 1 }
     }
 
+    /// What the MPM can do for requests that wait. Requests are parked only once this has been asked.
+    pub fn parking(&self) -> super::park::Support {
+        super::park::ask_mpm()
+    }
+
+    /// httpd's version: 2, 4, 71.
+    pub fn httpd_version(&self) -> (i32, i32, i32) {
+        // SAFETY: all-zero is a valid version (numbers and a pointer that is not used); httpd fills it in.
+        let version = unsafe {
+            let mut version: sys::ap_version_t = std::mem::zeroed();
+            sys::ap_get_server_revision(&raw mut version);
+            version
+        };
+        (version.major, version.minor, version.patch)
+    }
+
     /// Most children the MPM can have at one time.
     pub fn most_children(&self) -> usize {
         let mut result: c_int = 0;

@@ -67,6 +67,22 @@ void jk_abort_response(request_rec *r, apr_bucket_brigade *bb)
     }
 }
 
+/* The client waits for leave to send the body. As httpd's own input filter, which does it before a blocking read. */
+static void send_continue(request_rec *r)
+{
+    int status = r->status;
+    const char *line = r->status_line;
+
+    if (r->proto_num < HTTP_VERSION(1, 1) || r->eos_sent || r->bytes_sent || !ap_is_HTTP_SUCCESS(status)) {
+        return;
+    }
+    r->status = HTTP_CONTINUE;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 0);
+    r->status = status;
+    r->status_line = line;
+}
+
 /* Reads request body. `status` is the HTTP status of an error (0: the client is gone), or 1 when the data is the last. */
 int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_t size, int block,
                  apr_size_t *got, int *status)
@@ -79,8 +95,8 @@ int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_
 
     *got = 0;
     *status = 0;
-    if (r->expecting_100) {
-        block = 1;              /* only a blocking read sends the interim 100 */
+    if (r->expecting_100 && !block) {
+        send_continue(r);       /* httpd does so on blocking reads only */
     }
     do {
         rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES,

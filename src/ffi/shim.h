@@ -12,8 +12,11 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "ap_mpm.h"
+#include "mpm_common.h"
+#include "scoreboard.h"
 #include "apr_date.h"
 #include "apr_optional_hooks.h"
+#include "apr_portable.h"
 #include "apr_strings.h"
 #include "mod_status.h"
 #include "util_filter.h"
@@ -42,6 +45,17 @@ int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_
                  apr_size_t *got, int *status);
 int jk_client_descriptor(request_rec *r);
 
+/* The state of a connection that the MPM polls on behalf of a module; headers before 2.4.63 do not name it. */
+#define JK_STATE_ASYNC_WAITIO 8
+
+int jk_mpmq_can_waitio(void);
+void jk_request_goes_on(request_rec *r);
+void jk_request_pauses(request_rec *r);
+void jk_finish_request(request_rec *r, int status);
+int jk_flush_some(request_rec *r);
+int jk_client_takes_more(request_rec *r);
+void jk_client_gone(request_rec *r);
+
 int jk_server_logs(const server_rec *s, int module_index, int level);
 int jk_request_logs(const request_rec *r, int module_index, int level);
 void jk_log_server(const server_rec *s, int module_index, int level, const char *text, apr_size_t len);
@@ -67,6 +81,7 @@ apr_int32_t jk_gmt_offset(apr_int64_t seconds);
 
 int jk_body_may_change(const request_rec *r);
 apr_int64_t jk_server_timeout(const request_rec *r);
+apr_int64_t jk_mpm_timeout(const request_rec *r);
 int jk_nodecode(const request_rec *r);
 
 #endif

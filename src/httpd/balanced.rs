@@ -133,6 +133,16 @@ impl<'r> Trip<'r> {
         self.journey.expire();
     }
 
+    /// See [`super::trip::Trip::lose_client`].
+    pub(super) fn lose_client(&mut self) -> bool {
+        self.journey.lose_client()
+    }
+
+    /// See [`super::trip::Trip::buffers`].
+    pub(super) fn buffers(&mut self) -> &mut Buffers {
+        self.journey.buffers()
+    }
+
     /// See [`super::trip::Trip::take_buffers`].
     pub(super) fn take_buffers(&mut self) -> Buffers {
         self.journey.take_buffers()

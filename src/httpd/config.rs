@@ -2,9 +2,11 @@
 
 use std::ffi::CString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::joblog::{JobLog, Level};
 use super::mapping::Maps;
+use super::parking::{self, Parking};
 use super::runtime::Generation;
 
 use crate::engine::config::diagnostic::Origin;
@@ -33,6 +35,17 @@ pub enum MountCopy {
     Off,
     /// `All`: On for every virtual host that does not say otherwise.
     All,
+}
+
+/// `JkAsync`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Async {
+    /// `Auto`: where it is known to work.
+    Auto,
+    /// `On`: wherever it may work.
+    On,
+    /// `Off`.
+    Off,
 }
 
 /// `JkStripSession`.
@@ -85,6 +98,12 @@ pub struct Raw {
     pub env_vars: EnvVars,
     /// `JkWatchdogInterval`, seconds (main server only).
     pub watchdog: Option<u32>,
+    /// `JkAsync`.
+    pub async_mode: Option<Async>,
+    /// `JkAsyncDelay`.
+    pub async_delay: Option<Duration>,
+    /// `JkAsyncLimit` (main server only).
+    pub async_limit: Option<usize>,
     /// What was odd while the directives were read.
     pub warnings: Vec<(Origin, String)>,
 }
@@ -127,6 +146,12 @@ pub struct Live {
     pub auto_alias: Option<Vec<u8>>,
     /// The workers of this configuration.
     pub generation: Arc<Generation>,
+    /// Requests may give their threads back while they wait.
+    pub park: bool,
+    /// After so long (`JkAsyncDelay`).
+    pub delay: Duration,
+    /// Where they wait.
+    pub parking: Arc<Parking>,
 }
 
 impl Live {
@@ -143,6 +168,7 @@ impl Live {
         log: JobLog,
         auto_alias: Option<Vec<u8>>,
         generation: Arc<Generation>,
+        parking: Option<Arc<Parking>>,
     ) -> Self {
         let c_string = |text: &str| CString::new(text).unwrap_or_default();
         Self {
@@ -162,6 +188,9 @@ impl Live {
             strip: raw.strip_session.as_ref().filter(|strip| strip.on).map(|strip| strip.identifier.clone()),
             auto_alias,
             generation,
+            park: parking.is_some(),
+            delay: raw.async_delay.unwrap_or(parking::DELAY),
+            parking: parking.unwrap_or_default(),
         }
     }
 }
@@ -232,6 +261,9 @@ impl ServerConf {
             names: own_raw.names.over(&main.names),
             env_vars: own_raw.env_vars.over(&main.env_vars),
             warnings: own_raw.warnings.clone(),
+            async_mode: own_raw.async_mode.or(main.async_mode),
+            async_delay: own_raw.async_delay.or(main.async_delay),
+            async_limit: None,
         };
         let options = own_raw.options.over(main.options.effective());
         Self { is_virtual: true, raw, rules, options, checked: None, memory: None, live: None }

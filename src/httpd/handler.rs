@@ -11,8 +11,8 @@ use super::joblog::Level;
 use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
 use super::module::Jk;
 use super::runtime::Worker;
-use super::trip::{Order, Progress, Trip};
-use super::{lent, messages, status};
+use super::trip::{Order, Trip};
+use super::{lent, messages, parking, status};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
@@ -189,18 +189,10 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     let codes = job.extensions.fail_on_status.as_ref();
     let fail_on = codes.map(|codes| request.pool().keep(fail_codes(codes)).as_slice());
     let order = Order { live, extensions: job.extensions, fail_on, uri: job.uri, begun };
-    let mut trip = match Trip::begin(&mut host, job.worker, order, lent::lend()) {
-        Ok(trip) => trip,
-        Err(failure) => return finish(&mut host, job.worker, begun, Err(failure)),
-    };
-    let result = loop {
-        match trip.step(&mut host, true) {
-            Progress::Done(result) => break result,
-            Progress::Wait(_) => {} // a blocking step waits inside
-        }
-    };
-    lent::restore(trip.take_buffers());
-    finish(&mut host, job.worker, begun, result)
+    match Trip::begin(&mut host, job.worker, order, lent::lend()) {
+        Ok(trip) => parking::serve(host, trip, job.worker, live, begun),
+        Err(failure) => finish(&mut host, job.worker, begun, Err(failure)),
+    }
 }
 
 /// What httpd is told of the result, and the time it took.

@@ -22,6 +22,9 @@ use crate::transport::clock;
 /// connection.
 const DRAIN: u64 = 64 * 1024;
 
+/// Octets passed on at once when the client must not be waited for: httpd holds back twice as many before it waits.
+const PORTION: usize = 32 * 1024;
+
 /// A request and its response, for the time of the handler.
 pub struct HttpdHost<'r> {
     request: Request<'r>,
@@ -38,6 +41,10 @@ pub struct HttpdHost<'r> {
     consumed: u64,
     body_ended: bool,
     started: Option<u16>,
+    /// Nobody waits for a slow client: what it does not take now has to wait.
+    patient: bool,
+    /// A flush that has been put off.
+    flush_owed: bool,
 }
 
 /// Why the framing of a request body is refused, with the status for it.
@@ -147,7 +154,14 @@ impl<'r> HttpdHost<'r> {
             consumed: 0,
             body_ended: matches!(body, RequestBody::None),
             started: None,
+            patient: false,
+            flush_owed: false,
         }
+    }
+
+    /// Whether the request is put aside while the client is slow, instead of waiting in [`Host::write`].
+    pub fn set_patient(&mut self, patient: bool) {
+        self.patient = patient;
     }
 
     /// The request.
@@ -316,6 +330,16 @@ impl Host for HttpdHost<'_> {
             // The body of a HEAD response is not sent, so there is nothing to hurry for.
             Then::More | Then::Flush if self.request.head_only() => return Ok(()),
             Then::More => Follow::More,
+            Then::Flush if self.patient => {
+                // With octets waiting already, or a socket without room, a flush would wait.
+                let waits = self.response.flush_some().ok_or(ClientFault::Gone)?;
+                if waits || !self.response.client_takes_more() {
+                    self.flush_owed = true;
+                    Follow::More
+                } else {
+                    Follow::Flush
+                }
+            }
             Then::Flush => Follow::Flush,
             Then::End => {
                 self.settle_body();
@@ -323,6 +347,26 @@ impl Host for HttpdHost<'_> {
             }
         };
         if self.response.write(data, then) { Ok(()) } else { Err(ClientFault::Gone) }
+    }
+
+    fn congested(&mut self) -> Result<bool, ClientFault> {
+        if self.response.flush_some().ok_or(ClientFault::Gone)? {
+            return Ok(true);
+        }
+        if self.flush_owed {
+            if !self.response.client_takes_more() {
+                return Ok(true);
+            }
+            self.flush_owed = false;
+            if !self.response.write(&[], Follow::Flush) {
+                return Err(ClientFault::Gone);
+            }
+        }
+        Ok(false)
+    }
+
+    fn portion(&self) -> usize {
+        if self.patient { PORTION } else { usize::MAX }
     }
 
     fn now(&self) -> Tick {

@@ -12,12 +12,13 @@ use super::config::{Live, Located, Rules, ServerConf};
 use super::joblog::{JobLog, Level};
 use super::mapping::{Maps, os_path};
 use super::memory::{self, Seat};
-use super::messages;
 use super::module::{Jk, VERSION};
+use super::parking::Parking;
 use super::runtime::Generation;
 use super::secret_file;
 use super::status::{self, Facts};
 use super::watchdog::{Duties, Office, Watchdog};
+use super::{messages, waiting};
 use crate::engine::balance::cookie::unnamed;
 use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
 use crate::engine::config::indicators::Indicator;
@@ -357,6 +358,9 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             return false;
         }
     };
+    let parking = Arc::new(Parking::new(waiting::limit(main)));
+    let support = startup.parking();
+    let known = waiting::is_known(support, startup.httpd_version());
     let names = generation.names();
     let directives = startup.directives();
     let mut open = Vec::new();
@@ -399,6 +403,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             log,
             alias.map(|path| path.to_bytes().to_vec()),
             Arc::clone(&generation),
+            waiting::wanted(&conf.raw, support, known).then(|| Arc::clone(&parking)),
         );
         if let Some(conf) = startup.config_mut::<Jk>(server) {
             conf.live = Some(live);
@@ -424,6 +429,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
         for text in unresolved {
             live.log.server(main, "POST_CONFIG", Level::Warn, messages::UNRESOLVED, format_args!("{text}"));
         }
+        waiting::advise(startup, main, &live.log, support, known);
         live.log.server(
             main,
             "POST_CONFIG",
@@ -506,6 +512,7 @@ pub fn begin_child(main: Server<'_>, pool: Pool<'static>) {
     let maintain = conf.raw.watchdog.filter(|seconds| *seconds > 0).map(u64::from).map(Duration::from_secs);
     let (office, kept) = if live.generation.needs_office() { (seat, None) } else { (None, seat) };
     pool.at_end(move || drop(kept));
+    waiting::begin(main, pool);
     if maintain.is_none() && office.is_none() {
         return;
     }

@@ -99,7 +99,7 @@ pub fn map_to_storage(request: Request<'_>) -> Verdict {
                 static_files::strip_session(request, live);
                 return by_section(request, live);
             }
-            refused @ Verdict::Status(_) => return refused,
+            refused @ (Verdict::Status(_) | Verdict::Parked) => return refused,
         },
     }
     request.name_file();

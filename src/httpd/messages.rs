@@ -47,6 +47,12 @@ messages! {
         "Check the limits on threads and memory.";
     NO_MEMORY = "JK0012", "The memory that the processes of the server share could not be made; the server does not start.",
         "Check the path of JkShmFile, that its directory exists and is writable for the user who starts httpd, and limits on memory.";
+    WAITING = "JK0013", "At start: how many requests can wait without a thread, and what limits it.",
+        "Compare with the number of requests that wait at one time; see docs/async.md.";
+    NO_WAITING = "JK0014", "Requests that wait hold a thread each: the MPM cannot wait for them, the version of httpd is not known to work, or the thread that does could not be started.",
+        "Use the MPM event; JkAsync On tries with a version that is not known.";
+    PARKING_FULL = "JK0015", "As many requests wait without a thread as JkAsyncLimit allows; further ones hold a thread. Told once in each process.",
+        "Raise JkAsyncLimit together with the number of descriptors that httpd may open (ulimit -n), or find out why so many requests wait.";
     BAD_PATH = "JK0101", "The path of a request is refused with 400 before it is mapped or forwarded.",
         "Usually an attack or a broken client; the message says what is wrong with the path.";
     NO_WORKER = "JK0102", "A request was mapped to a worker that does not exist and is answered with 500.",

@@ -79,6 +79,16 @@ impl<'r> Trip<'r> {
         self.run.expire();
     }
 
+    /// See [`super::trip::Trip::lose_client`].
+    pub(super) fn lose_client(&mut self) {
+        self.run.lose_client();
+    }
+
+    /// See [`super::trip::Trip::buffers`].
+    pub(super) fn buffers(&mut self) -> &mut Buffers {
+        self.run.buffers()
+    }
+
     /// See [`super::trip::Trip::take_buffers`].
     pub(super) fn take_buffers(&mut self) -> Buffers {
         self.run.take_parts().0

@@ -34,10 +34,12 @@ pub(super) struct Order<'r> {
 pub struct TripWait {
     /// The descriptor of the connection to the backend, which has to be readable; `None`: it does not matter.
     pub link: Option<i32>,
-    /// It has to be writable as well.
+    /// Or writable.
     pub link_writable: bool,
     /// The client has to send more of the request body.
     pub client_readable: bool,
+    /// The client has to take what was written.
+    pub client_writable: bool,
     /// How long at most; `None`: for ever. Then call `Trip::expire`.
     pub patience: Option<Duration>,
 }
@@ -93,11 +95,29 @@ impl<'r> Trip<'r> {
     }
 
     /// What was waited for has not come within its time; the next step draws the conclusion.
-    #[expect(dead_code, reason = "for drivers that put requests aside")]
     pub(super) fn expire(&mut self) {
         match self {
             Self::Single(trip) => trip.expire(),
             Self::Balanced(trip) => trip.expire(),
+        }
+    }
+
+    /// The client is gone; the next step ends the request. False: there is nothing to end, it should be dropped.
+    pub(super) fn lose_client(&mut self) -> bool {
+        match self {
+            Self::Single(trip) => {
+                trip.lose_client();
+                true
+            }
+            Self::Balanced(trip) => trip.lose_client(),
+        }
+    }
+
+    /// The buffers, between two steps.
+    pub(super) fn buffers(&mut self) -> &mut Buffers {
+        match self {
+            Self::Single(trip) => trip.buffers(),
+            Self::Balanced(trip) => trip.buffers(),
         }
     }
 
@@ -116,6 +136,7 @@ pub(super) fn waiting(wait: Wait, link: Option<&mut Lease>) -> TripWait {
         link: link.filter(|_| wait.link_readable).map(|link| link.as_raw_fd()),
         link_writable: wait.interest.link_writable,
         client_readable: wait.interest.client_readable,
+        client_writable: wait.interest.client_writable,
         patience: wait.patience,
     }
 }

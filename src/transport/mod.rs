@@ -5,18 +5,22 @@
 //! | `clock`      | the monotonic clock as [`Tick`](crate::engine::units::Tick)                        |
 //! | `address`    | host, port or path to socket addresses                                             |
 //! | `peer`       | keeps the addresses of one backend and asks the resolver again when they fail      |
-//! | `socket`     | system calls on one socket; the only file here with `unsafe`                       |
+//! | `socket`     | system calls on one socket, with `unsafe`                                          |
 //! | `connection` | an open backend connection, implements [`Link`](crate::engine::exchange::Link)     |
 //! | `connect`    | opens a connection: all addresses, one deadline                                    |
 //! | `pool`       | idle connections and the limit of one backend in one process                       |
+//! | `epoll`      | epoll, eventfds; the other file with `unsafe`                                      |
+//! | `reactor`    | one thread that waits for requests that have no thread of their own                |
 //!
-//! Nothing here starts a thread. Addresses may be made before httpd forks; pools and connections belong to the child
+//! Only the reactor starts a thread. Addresses may be made before httpd forks; pools and connections belong to the child
 //! that made them.
 
 pub mod address;
 pub mod clock;
 pub mod connect;
 pub mod connection;
+pub mod epoll;
 pub mod peer;
 pub mod pool;
+pub mod reactor;
 pub mod socket;

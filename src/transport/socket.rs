@@ -5,7 +5,7 @@
 //! system call while an event loop uses the same socket without changing its mode. Signals never surface: an
 //! interrupted call is repeated, and a wait keeps its deadline. `SIGPIPE` is not raised.
 //!
-//! The only file of this layer with `unsafe`. Sources: POSIX; Linux `socket(7)`, `tcp(7)`, `unix(7)`, `ip(7)`.
+//! One of the two files of this layer with `unsafe`. Sources: POSIX; Linux `socket(7)`, `tcp(7)`, `unix(7)`, `ip(7)`.
 
 use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, SocketAddr};

@@ -129,13 +129,13 @@ fn the_status_page_of_httpd_inside_a_mounted_space() {
     let httpd = super::front(
         &backend,
         &["status"],
-        "JkMount /* w\nExtendedStatus On\n<Location /server-status>\nSetHandler server-status\n</Location>",
+        "JkMount /* w\nJkAsync Off\nExtendedStatus On\n<Location /server-status>\nSetHandler server-status\n</Location>",
     );
     let answer = client::get(httpd.port(), "/server-status?auto");
     assert_eq!(answer.status, 200);
     assert!(answer.text().contains("BusyWorkers: "), "{}", answer.text());
     assert_eq!(backend.requests().len(), 0);
-    // Relayed requests are counted and shown while they last.
+    // Relayed requests are counted and shown while they last, and have a thread.
     let gate = std::thread::spawn({
         let port = httpd.port();
         move || client::get(port, "/app/delay/1000").status

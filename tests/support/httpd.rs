@@ -4,6 +4,9 @@
 //! behind post_config, and a child process exists; requests sent then wait in the listen queue at worst. No probe request is
 //! made, because it would show up in the logs and at the backends a test counts. When a test ends, the log is searched for
 //! signs of a crash.
+//!
+//! Lines in the variable `MODJK_CONF` are put into every configuration that loads the module under test, to run tests of one
+//! mode in another: `MODJK_CONF="JkAsyncDelay 0"`.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -480,6 +483,9 @@ impl Httpd {
             conf.push_str("JkLogFile logs/jk.log\nJkShmFile run/jk.shm\n");
             if builder.workers.is_some() {
                 conf.push_str("JkWorkersFile conf/workers.properties\n");
+            }
+            if let (Module::UnderTest, Ok(lines)) = (&builder.module, std::env::var("MODJK_CONF")) {
+                conf.push_str(&format!("{lines}\n"));
             }
         }
         conf

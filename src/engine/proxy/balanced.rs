@@ -105,7 +105,7 @@ enum Place<L> {
     Pause { until: Tick },
 }
 
-const NOTHING: Interest = Interest { link_writable: false, client_readable: false };
+const NOTHING: Interest = Interest { link_writable: false, client_readable: false, client_writable: false };
 
 impl<'b, 's, L: Link> Journey<'b, 's, L> {
     /// A request that has not been tried.
@@ -123,6 +123,14 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
         std::mem::take(&mut self.buffers)
     }
 
+    /// The buffers, between two steps.
+    pub fn buffers(&mut self) -> &mut Buffers {
+        match &mut self.place {
+            Place::On { run, .. } => run.buffers(),
+            Place::Choosing | Place::Pause { .. } => &mut self.buffers,
+        }
+    }
+
     /// The connection that a wait is about.
     pub fn link(&mut self) -> Option<&mut L> {
         match &mut self.place {
@@ -135,6 +143,17 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
     pub fn expire(&mut self) {
         if let Place::On { run, .. } = &mut self.place {
             run.expire();
+        }
+    }
+
+    /// The client is gone. False: the request is not on a member now, and should be dropped.
+    pub fn lose_client(&mut self) -> bool {
+        match &mut self.place {
+            Place::On { run, .. } => {
+                run.lose_client();
+                true
+            }
+            Place::Choosing | Place::Pause { .. } => false,
         }
     }
 

@@ -30,6 +30,24 @@ impl Buffers {
             self.body.resize(wanted, 0);
         }
     }
+
+    /// Gives back what a long wait does not need: the request packet's spare room, and `input` to `spare` when nothing is in
+    /// it. [`Buffers::regain`] is the way back; without it the input is made anew when it is needed.
+    pub fn slim(&mut self, spare: &mut Input) {
+        self.head.shrink_to_fit();
+        if self.held.is_empty() && self.input.filled().is_empty() {
+            self.input.clear();
+            std::mem::swap(&mut self.input, spare);
+        }
+    }
+
+    /// Takes over the input buffer `spare` in place of one that was given back.
+    pub fn regain(&mut self, spare: &mut Input) {
+        if self.input.data.is_empty() {
+            std::mem::swap(&mut self.input, spare);
+            self.input.clear();
+        }
+    }
 }
 
 /// A buffer of which `start..end` is filled: `0 <= start <= end <= data.len()`.

@@ -1,7 +1,7 @@
 //! The client's side of a request, as the pump sees it.
 
 use crate::engine::error::ClientFault;
-use crate::engine::exchange::ResponseHead;
+use crate::engine::exchange::{ROOM_BEFORE, ResponseHead};
 use crate::engine::request::Request;
 use crate::engine::units::Tick;
 
@@ -54,6 +54,41 @@ pub trait Host: Request {
     /// The client is gone.
     fn write(&mut self, data: &[&[u8]], then: Then) -> Result<(), ClientFault>;
 
+    /// Some of what was written has not left, and more should wait until the client takes it: what a driver that puts requests
+    /// aside asks before it reads on. Sends what goes without waiting.
+    ///
+    /// # Errors
+    /// The client is gone.
+    fn congested(&mut self) -> Result<bool, ClientFault> {
+        Ok(false)
+    }
+
+    /// Most octets of the response to read before they are written: what [`Host::write`] takes without waiting for a slow
+    /// client.
+    fn portion(&self) -> usize {
+        usize::MAX
+    }
+
     /// The current time.
     fn now(&self) -> Tick;
+}
+
+/// Reads request body for one packet: waits for the first octets when `block` is set, then takes what is there until the
+/// packet is full.
+pub(super) fn fill<H: Host>(
+    host: &mut H,
+    packet: &mut [u8],
+    max: usize,
+    block: bool,
+) -> Result<BodyRead, ClientFault> {
+    let mut filled = 0;
+    while filled < max {
+        let Some(space) = packet.get_mut(ROOM_BEFORE + filled..ROOM_BEFORE + max) else { break };
+        match host.read_body(space, block && filled == 0)? {
+            BodyRead::Data(n) => filled += n,
+            other if filled == 0 => return Ok(other),
+            _ => break,
+        }
+    }
+    Ok(BodyRead::Data(filled))
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::buffers::Buffers;
-use super::host::{BodyRead, Host, Then};
+use super::host::{BodyRead, Host, Then, fill};
 pub use super::manner::{Manner, Timing, Traffic};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Event, Exchange, Fed, Link, LinkError, ROOM_BEFORE, Received};
@@ -28,13 +28,15 @@ const FEW: usize = 8;
 /// (mod_reqtimeout) notice them only when they are asked.
 const CLIENT_LOOK: Duration = Duration::from_secs(1);
 
-/// What the pump waits for. The backend's answer is always awaited too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the pump waits for. The backend's answer is awaited too, unless the client has to take what there is first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interest {
     /// Room for more request octets.
     pub link_writable: bool,
     /// Request body of the client.
     pub client_readable: bool,
+    /// The client takes more of the response.
+    pub client_writable: bool,
 }
 
 /// Result of [`Pump::step`].
@@ -72,6 +74,8 @@ pub struct Pump<X> {
     delivered: bool,
     replaced: Option<u16>,
     packet_since: Option<(Tick, u64)>,
+    /// Since when the client takes no more.
+    congested_since: Option<Tick>,
     traffic: Traffic,
 }
 
@@ -104,6 +108,7 @@ impl<X: Exchange> Pump<X> {
             delivered: false,
             replaced: None,
             packet_since: None,
+            congested_since: None,
             traffic: Traffic::default(),
         }
     }
@@ -126,6 +131,11 @@ impl<X: Exchange> Pump<X> {
     /// The buffers, once the exchange is over.
     pub fn take_buffers(&mut self) -> Buffers {
         std::mem::take(&mut self.buffers)
+    }
+
+    /// The buffers, between two steps.
+    pub fn buffers(&mut self) -> &mut Buffers {
+        &mut self.buffers
     }
 
     /// The exchange, for protocol specific questions.
@@ -171,7 +181,7 @@ impl<X: Exchange> Pump<X> {
 
     /// How long a driver waits at most for what [`Pump::step`] has just asked for; `None`: for ever.
     pub fn patience(&self, now: Tick, interest: Interest, manner: &Manner<'_>) -> Option<Duration> {
-        if interest.client_readable {
+        if interest.client_readable || interest.client_writable {
             return Some(manner.timing.client);
         }
         if interest.link_writable {
@@ -184,7 +194,9 @@ impl<X: Exchange> Pump<X> {
 
     /// The failure of an attempt when [`Pump::patience`] has passed.
     pub fn timed_out(&self, interest: Interest, manner: &Manner<'_>) -> Failure {
-        if interest.client_readable {
+        if interest.client_writable {
+            self.client_gone()
+        } else if interest.client_readable {
             self.failure(Cause::Client(ClientFault::Body(408)))
         } else if interest.link_writable {
             self.failure(Cause::Link(LinkError::TimedOut))
@@ -193,7 +205,13 @@ impl<X: Exchange> Pump<X> {
         }
     }
 
-    /// Goes as far as possible. With `block`, waits inside one read when the backend's answer is the only thing missing.
+    /// The failure of an attempt whose client has vanished.
+    pub fn client_gone(&self) -> Failure {
+        self.failure(Cause::Client(ClientFault::Gone))
+    }
+
+    /// Goes as far as possible. With `block`, waits inside one read when the backend's answer is the only thing missing, and
+    /// when the client is slow.
     ///
     /// # Errors
     /// As [`Pump::run`].
@@ -220,13 +238,30 @@ impl<X: Exchange> Pump<X> {
             if self.answer_due() && !client_wait {
                 continue;
             }
+            if !block && self.is_congested(host)? {
+                return Ok(Step::Wait(Interest { client_writable: true, ..Interest::default() }));
+            }
             self.read_ahead(host);
-            let interest = Interest { link_writable: self.pending(), client_readable: client_wait };
+            let link_writable = self.pending();
+            let interest = Interest { link_writable, client_readable: client_wait, client_writable: false };
             let alone = block && !interest.link_writable && !interest.client_readable;
             if !self.receive(host, link, manner, alone)? {
                 return Ok(Step::Wait(interest));
             }
         }
+    }
+
+    /// The client takes no more at the moment. That time is its own.
+    fn is_congested<H: Host>(&mut self, host: &mut H) -> Result<bool, Failure> {
+        let congested =
+            self.delivered && host.congested().map_err(|fault| self.failure(Cause::Client(fault)))?;
+        if congested {
+            self.congested_since.get_or_insert_with(|| host.now());
+        } else {
+            let since = self.congested_since.take();
+            self.excuse(host, since);
+        }
+        Ok(congested)
     }
 
     /// The backend waits for request body, and it can be sent. After a failure nothing can; the next read tells why.
@@ -482,6 +517,8 @@ impl<X: Exchange> Pump<X> {
     ) -> Result<bool, Failure> {
         let timeout = self.reply_left(host, manner)?;
         let space = self.buffers.input.space();
+        let len = space.len().min(host.portion());
+        let space = space.get_mut(..len).unwrap_or_default();
         let result =
             if block { link.recv_blocking(space, timeout).map(Received::Data) } else { link.recv(space) };
         match result {
@@ -546,24 +583,4 @@ impl<X: Exchange> Pump<X> {
             body_spent: self.body_spent,
         }
     }
-}
-
-/// Reads request body for one packet: waits for the first octets when `block` is set, then takes what is there until the
-/// packet is full.
-pub(super) fn fill<H: Host>(
-    host: &mut H,
-    packet: &mut [u8],
-    max: usize,
-    block: bool,
-) -> Result<BodyRead, ClientFault> {
-    let mut filled = 0;
-    while filled < max {
-        let Some(space) = packet.get_mut(ROOM_BEFORE + filled..ROOM_BEFORE + max) else { break };
-        match host.read_body(space, block && filled == 0)? {
-            BodyRead::Data(n) => filled += n,
-            other if filled == 0 => return Ok(other),
-            _ => break,
-        }
-    }
-    Ok(BodyRead::Data(filled))
 }

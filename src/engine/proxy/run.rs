@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use super::attempts::{Attempt, Links, Served, WorkerView, ping};
 use super::buffers::Buffers;
-use super::host::{BodyRead, Host};
+use super::host::{BodyRead, Host, fill};
 use super::ping::Ping;
-use super::pump::{Interest, Pump, Step, Traffic, fill};
+use super::pump::{Interest, Pump, Step, Traffic};
 use crate::engine::ajp::{self, client};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Exchange, Link, LinkError};
@@ -55,6 +55,8 @@ pub struct Run<L> {
     traffic: Traffic,
     /// What was waited for last has not come in time.
     expired: bool,
+    /// The client is known to be gone.
+    alone: bool,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,7 @@ enum After<L> {
     End(Result<Served, Failure>),
 }
 
-const NOTHING: Interest = Interest { link_writable: false, client_readable: false };
+const NOTHING: Interest = Interest { link_writable: false, client_readable: false, client_writable: false };
 
 impl<L: Link> Run<L> {
     /// A request that has not been tried, or that another worker has failed to serve: then `kept` is the length of the body
@@ -95,6 +97,7 @@ impl<L: Link> Run<L> {
             fresh: false,
             traffic: Traffic::default(),
             expired: false,
+            alone: false,
         }
     }
 
@@ -112,9 +115,22 @@ impl<L: Link> Run<L> {
         }
     }
 
+    /// The buffers, between two steps.
+    pub fn buffers(&mut self) -> &mut Buffers {
+        match &mut self.pump {
+            Some(pump) => pump.buffers(),
+            None => &mut self.buffers,
+        }
+    }
+
     /// What was waited for has not come within its time; the next step draws the conclusion.
     pub fn expire(&mut self) {
         self.expired = true;
+    }
+
+    /// The client is gone; the next step ends the request.
+    pub fn lose_client(&mut self) {
+        self.alone = true;
     }
 
     /// Goes as far as possible. `block`: waits inside, so that it is over when this returns. Attempts that are repeated are
@@ -139,6 +155,7 @@ impl<L: Link> Run<L> {
         }
         loop {
             let after = match std::mem::replace(&mut self.phase, Phase::Over) {
+                phase if self.alone => After::End(Err(self.abandon(host, links, worker, phase))),
                 Phase::Acquire => self.acquire(host, links, worker),
                 Phase::Ping { link, reused, ping, timeout, until } => {
                     self.ping(host, links, (link, reused), (ping, timeout, until), block)
@@ -152,6 +169,7 @@ impl<L: Link> Run<L> {
             };
             let failure = match after {
                 After::Next(phase) => {
+                    self.expired = false; // that was about the phase before
                     self.phase = phase;
                     continue;
                 }
@@ -166,6 +184,39 @@ impl<L: Link> Run<L> {
             };
             if let Some(last) = self.again(host, worker, failure, &mut report) {
                 return Progress::Done(Err(last));
+            }
+        }
+    }
+
+    /// Ends everything for a client that is gone.
+    fn abandon<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        phase: Phase<L>,
+    ) -> Failure {
+        let early = |stage| Failure::early(Cause::Client(ClientFault::Gone), stage);
+        match phase {
+            Phase::Acquire | Phase::Pause { .. } | Phase::Over => early(Stage::Acquire),
+            Phase::Ping { link, .. } => {
+                links.discard(link, false);
+                early(Stage::Ping)
+            }
+            Phase::Ready { link, reused } => {
+                links.discard(link, false);
+                Failure { reused, ..early(Stage::Send) }
+            }
+            Phase::Exchange { link, reused, .. } => {
+                let Some(mut pump) = self.pump.take() else { return early(Stage::Send) };
+                self.traffic = pump.traffic();
+                let failure = pump.client_gone();
+                self.buffers = pump.take_buffers();
+                links.discard(link, worker.abrupt_on_client_error);
+                if !failure.delivered {
+                    host.forget_response();
+                }
+                Failure { reused, ..failure }
             }
         }
     }
@@ -322,7 +373,8 @@ impl<L: Link> Run<L> {
                 Ok(Step::Wait(interest)) => {
                     let patience = pump.patience(host.now(), interest, manner);
                     let phase = Phase::Exchange { link, reused, interest: Some(interest) };
-                    return After::Wait(phase, Wait { link_readable: true, interest, patience });
+                    let link_readable = !interest.client_writable;
+                    return After::Wait(phase, Wait { link_readable, interest, patience });
                 }
                 Err(failure) => Err(failure),
             },

@@ -5,6 +5,7 @@
 mod forwarding;
 mod logging;
 mod mounts;
+mod waiting;
 mod workers;
 
 use super::config::{Located, ServerConf};
@@ -82,7 +83,7 @@ macro_rules! indicator {
 }
 
 /// All directives.
-pub static TABLE: [Def; 37] = [
+pub static TABLE: [Def; 40] = [
     def(c"JkWorkersFile", (1, 1), "none", c"the file with the worker properties",
         "The file with the worker properties, relative to ServerRoot.", workers::workers_file).global(),
     def(c"JkWorkerProperty", (1, 1), "none", c"name=value, one line of a workers file",
@@ -116,6 +117,12 @@ pub static TABLE: [Def; 37] = [
     def(c"JkEnvVar", (1, 2), "none", c"the name of a variable, and its default",
         "Sends the environment variable to the backend as a request attribute.", forwarding::env_var),
     def(c"JkExtractSSL", (1, 1), "On", c"On or Off", "Off: the backend never learns of TLS.", forwarding::extract_ssl),
+    def(c"JkAsync", (1, 1), "Auto", c"Auto, On or Off",
+        "On: a request that waits for its backend or a slow client holds no thread (MPM event). Auto: on with the versions of httpd it was tested with.", waiting::mode),
+    def(c"JkAsyncDelay", (1, 1), "5", c"milliseconds",
+        "Milliseconds that a request waits with its thread before it gives it back.", waiting::delay),
+    def(c"JkAsyncLimit", (1, 1), "a quarter of the descriptors a process may open", c"a number of requests",
+        "Requests that may wait without a thread in one process; more wait with one.", waiting::limit).global(),
     indicator!(c"JkWorkerIndicator", "JK_WORKER_NAME", Worker, "Variable that names the worker of a request that SetHandler jakarta-servlet gives to the module."),
     indicator!(c"JkRequestIdIndicator", "UNIQUE_ID", RequestId, "Variable with the request id shown in the log."),
     indicator!(c"JkRemoteAddrIndicator", "JK_REMOTE_ADDR", RemoteAddr, "Variable that replaces the client address."),

@@ -1,0 +1,354 @@
+//! When a request gives its thread back, and how it goes on.
+//!
+//! A request is served step by step. When a step has to wait, the thread waits along for a short time (`JkAsyncDelay`): most
+//! backends answer by then, and nothing was spent. After that the request is put aside, if it can be: the reactor of the
+//! child watches its descriptors and deadlines, and a worker thread of httpd takes it up again when the bell rings. Where it
+//! cannot be put aside (MPM, HTTP/2, sub-requests, internal redirects, `JkAsyncLimit`), the thread waits as it always has.
+//!
+//! Times are monotonic ticks. Nothing in here knows the protocol.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::config::Live;
+use super::handler::finish;
+use super::host::HttpdHost;
+use super::joblog::Level;
+use super::module::Jk;
+use super::runtime::Worker;
+use super::trip::{Progress, Trip, TripWait};
+use super::{lent, messages};
+use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::proxy::{Buffers, Served};
+use crate::engine::units::Tick;
+use crate::ffi::Verdict;
+use crate::ffi::park::{Next, Parked, Wake};
+use crate::ffi::pool::Pool;
+use crate::ffi::request::Request;
+use crate::transport::clock;
+use crate::transport::epoll::{Interest, wait_briefly};
+use crate::transport::reactor::{Handle, Reactor, Ring, Wants, Watch};
+
+/// Default of `JkAsyncDelay`.
+pub(super) const DELAY: Duration = Duration::from_millis(5);
+/// So many short waits in vain halve the next ones.
+const VAIN: u32 = 4;
+/// The same for a request that has been put aside once: it is not one of the quick ones.
+const DELAY_AGAIN: Duration = Duration::from_millis(1);
+/// Longest time between two looks at a client that sends request body: input filters with time limits of their own notice
+/// them only when they are asked.
+const CLIENT_LOOK: Duration = Duration::from_secs(1);
+/// Shortest time between two signs of life for the MPM.
+const LEAST_AGAIN: Duration = Duration::from_millis(500);
+
+/// What the requests of a child share.
+#[derive(Debug, Default)]
+pub struct Parking {
+    /// Requests that may be put aside at one time in a child (`JkAsyncLimit`).
+    pub limit: usize,
+    /// Set at the beginning of each child.
+    reactor: OnceLock<Handle>,
+    /// It was said that the limit is reached.
+    told: AtomicBool,
+    /// How many short waits have been in vain lately: up by one for each, down by half for each that was not.
+    vain: AtomicU32,
+}
+
+impl Parking {
+    /// With this limit.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// How long the next request waits with its thread: the whole `delay`, less when that has been in vain lately, or many
+    /// slow requests that come at one time would hold all threads for nothing.
+    fn patience(&self, delay: Duration) -> Duration {
+        delay / (1 << (self.vain.load(Ordering::Relaxed) / VAIN).min(6))
+    }
+
+    /// A request has been answered within the delay, or has not. (What is lost when two threads do this at once does not
+    /// matter.)
+    fn learn(&self, soon: bool) {
+        let vain = self.vain.load(Ordering::Relaxed);
+        let next = if soon { vain / 2 } else { (vain + 1).min(VAIN * 7) };
+        if next != vain {
+            self.vain.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// Begins in a child; ends with `pool`.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn begin(&self, pool: Pool<'static>) -> std::io::Result<()> {
+        let reactor = Reactor::start()?;
+        let _ = self.reactor.set(reactor.handle());
+        pool.at_end(move || drop(reactor));
+        Ok(())
+    }
+}
+
+/// Serves a request to its end, or puts it aside.
+pub(super) fn serve<'r>(
+    mut host: HttpdHost<'r>,
+    mut trip: Trip<'r>,
+    worker: Worker<'r>,
+    live: &'r Live,
+    begun: Tick,
+) -> Verdict {
+    let request = host.request();
+    let Some(reactor) = live.parking.reactor.get().filter(|_| live.park && request.can_park::<Jk>()) else {
+        return to_the_end(host, trip, worker, begun);
+    };
+    host.set_patient(true);
+    let until = begun.after(live.parking.patience(live.delay));
+    let wait = loop {
+        let wait = match trip.step(&mut host, false) {
+            Progress::Done(result) => {
+                live.parking.learn(true);
+                lent::restore(trip.take_buffers());
+                return finish(&mut host, worker, begun, result);
+            }
+            Progress::Wait(wait) => wait,
+        };
+        let left = until.since(clock::now());
+        if left.is_zero() {
+            break wait;
+        }
+        if wait_briefly(descriptors(&wait, request), wait.patience.map_or(left, |most| most.min(left))) {
+            continue;
+        }
+        match wait.patience {
+            Some(patience) if patience <= left => trip.expire(),
+            patience => break TripWait { patience: patience.map(|most| most.saturating_sub(left)), ..wait },
+        }
+    };
+    let watch = match reactor.enter(live.parking.limit) {
+        Ok(Some(watch)) => watch,
+        Ok(None) => {
+            if !live.parking.told.swap(true, Ordering::Relaxed) {
+                live.log.request(
+                    request,
+                    Level::Warn,
+                    messages::PARKING_FULL,
+                    format_args!(
+                        "{} requests wait without a thread in this process; more wait with one",
+                        live.parking.limit
+                    ),
+                );
+            }
+            return to_the_end(host, trip, worker, begun);
+        }
+        Err(_) => return to_the_end(host, trip, worker, begun),
+    };
+    let mut job =
+        Box::new(Job { watch, trip: Some(trip), host, worker, live, begun, wait, due: None, fresh: true });
+    job.set(wait);
+    job.slim();
+    if !job.arm() {
+        return job.to_the_end();
+    }
+    let bell = job.watch.descriptor();
+    if request.park::<Jk>(job, bell) { Verdict::Parked } else { Verdict::Status(500) }
+}
+
+/// Serves a request to its end, waiting where it has to.
+fn to_the_end<'r>(mut host: HttpdHost<'r>, mut trip: Trip<'r>, worker: Worker<'r>, begun: Tick) -> Verdict {
+    host.set_patient(false);
+    let result = loop {
+        match trip.step(&mut host, true) {
+            Progress::Done(result) => break result,
+            Progress::Wait(_) => {} // a blocking step waits inside
+        }
+    };
+    lent::restore(trip.take_buffers());
+    finish(&mut host, worker, begun, result)
+}
+
+/// A request that was put aside.
+struct Job<'r> {
+    /// Before the connection to the backend, which is closed when the trip goes.
+    watch: Watch,
+    /// `None` once it is over.
+    trip: Option<Trip<'r>>,
+    host: HttpdHost<'r>,
+    worker: Worker<'r>,
+    live: &'r Live,
+    begun: Tick,
+    wait: TripWait,
+    /// End of the patience of `wait`.
+    due: Option<Tick>,
+    /// It has not been taken up again.
+    fresh: bool,
+}
+
+impl<'r> Job<'r> {
+    /// The next wait begins.
+    fn set(&mut self, wait: TripWait) {
+        self.wait = wait;
+        self.due = wait.patience.map(|patience| clock::now().after(patience));
+    }
+
+    /// Has the bell ring in time.
+    fn arm(&mut self) -> bool {
+        let [link, client] = descriptors(&self.wait, self.host.request());
+        // Lost clients are noticed whatever the wait is for.
+        let client = client.or_else(|| Some((self.host.request().client_descriptor()?, Interest::default())));
+        // The MPM closes a connection that waits longer than Timeout, which may be shorter than the backend's.
+        let again = (self.host.request().mpm_timeout() / 2).max(LEAST_AGAIN);
+        let again = if self.wait.client_readable { again.min(CLIENT_LOOK) } else { again };
+        let again = Some(clock::now().after(again));
+        self.watch.arm(&Wants { link, client, due: self.due, again }).is_ok()
+    }
+
+    /// It is over.
+    fn done(&mut self, result: Result<Served, Failure>) -> Verdict {
+        if let Some(mut trip) = self.trip.take() {
+            lent::restore(trip.take_buffers());
+        }
+        finish(&mut self.host, self.worker, self.begun, result)
+    }
+
+    /// Without the reactor: the thread waits.
+    fn to_the_end(&mut self) -> Verdict {
+        self.host.set_patient(false);
+        loop {
+            let Some(trip) = &mut self.trip else { return Verdict::Status(500) };
+            if let Progress::Done(result) = trip.step(&mut self.host, true) {
+                return self.done(result);
+            }
+        }
+    }
+
+    /// Goes on until it has to wait for long, or is over.
+    fn go_on(&mut self, looked: bool, until: Tick) -> Next {
+        let mut looked = looked;
+        loop {
+            let Some(trip) = &mut self.trip else { return Next::Done(Verdict::Status(500)) };
+            let wait = match trip.step(&mut self.host, false) {
+                Progress::Done(result) => return Next::Done(self.done(result)),
+                Progress::Wait(wait) => wait,
+            };
+            // A mere look at a client does not renew its time.
+            let same = wait.link == self.wait.link && wait.client_readable == self.wait.client_readable;
+            if !(std::mem::take(&mut looked) && same) {
+                self.set(wait);
+            }
+            let left = until.since(clock::now());
+            let most = self.due.map_or(left, |due| due.since(clock::now()).min(left));
+            if !left.is_zero() && wait_briefly(descriptors(&self.wait, self.host.request()), most) {
+                continue;
+            }
+            return self.rest();
+        }
+    }
+
+    /// Leaves to the thread what a wait does not need.
+    fn slim(&mut self) {
+        let Some(trip) = &mut self.trip else { return };
+        let mut left = Buffers::default();
+        trip.buffers().slim(&mut left.input);
+        lent::restore(left);
+    }
+
+    /// Waits on.
+    fn rest(&mut self) -> Next {
+        self.slim();
+        if self.arm() { Next::Wait(self.watch.descriptor()) } else { Next::Done(self.to_the_end()) }
+    }
+
+    /// Ends with `cause` a request that could not end by itself.
+    fn give_up(&mut self, cause: Cause) -> Next {
+        if let Some(trip) = &mut self.trip
+            && let Progress::Done(result) = trip.step(&mut self.host, false)
+        {
+            return Next::Done(self.done(result));
+        }
+        // It is between two attempts, or has begun another one.
+        self.trip = None;
+        let failure = Failure::early(cause, Stage::Wait);
+        Next::Done(finish(&mut self.host, self.worker, self.begun, Err(failure)))
+    }
+}
+
+impl Parked for Job<'_> {
+    fn resume(&mut self, wake: Wake) -> Next {
+        let ring = self.watch.disarm();
+        let now = clock::now();
+        if std::mem::take(&mut self.fresh) {
+            self.live.parking.learn(now.since(self.begun) <= self.live.delay);
+        }
+        if wake == Wake::GivenUp {
+            if let Some(trip) = &mut self.trip {
+                trip.expire();
+            }
+            let limit_ms = u64::try_from(now.since(self.begun).as_millis()).unwrap_or(u64::MAX);
+            return self.give_up(Cause::Silent { limit_ms });
+        }
+        match ring {
+            Some(Ring::Again) if !self.wait.client_readable => return self.rest(),
+            Some(Ring::Again) => return self.go_on(true, now),
+            Some(Ring::Due) => {
+                if let Some(trip) = &mut self.trip {
+                    trip.expire();
+                }
+            }
+            Some(Ring::Gone) => {
+                self.host.request().lose_client();
+                if self.trip.as_mut().is_some_and(Trip::lose_client) {
+                    return self.give_up(Cause::Client(ClientFault::Gone));
+                }
+                self.trip = None;
+                return self.give_up(Cause::Client(ClientFault::Gone));
+            }
+            Some(Ring::Ready) | None => {}
+        }
+        if let Some(trip) = &mut self.trip {
+            let mut spare = lent::lend();
+            trip.buffers().regain(&mut spare.input);
+            lent::restore(spare);
+        }
+        self.go_on(false, now.after(DELAY_AGAIN))
+    }
+
+    fn bell_closed(&mut self) {
+        self.watch.descriptor_closed();
+    }
+}
+
+/// What to watch during a wait: the connection to the backend, and that of the client if the wait is for it.
+fn descriptors(wait: &TripWait, request: Request<'_>) -> [Option<(i32, Interest)>; 2] {
+    let link = wait.link.map(|fd| (fd, Interest { readable: true, writable: wait.link_writable }));
+    let interest = Interest { readable: wait.client_readable, writable: wait.client_writable };
+    let client = if interest == Interest::default() {
+        None
+    } else {
+        request.client_descriptor().map(|fd| (fd, interest))
+    };
+    [link, client]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_in_vain_become_short_and_success_makes_them_long_again() {
+        let parking = Parking::new(1);
+        assert_eq!(parking.patience(DELAY), DELAY);
+        for _ in 0..VAIN {
+            parking.learn(false);
+        }
+        assert_eq!(parking.patience(DELAY), DELAY / 2);
+        for _ in 0..100 {
+            parking.learn(false);
+        }
+        assert_eq!(parking.patience(DELAY), DELAY / 64);
+        for _ in 0..4 {
+            parking.learn(true);
+        }
+        assert_eq!(parking.patience(DELAY), DELAY);
+        assert_eq!(parking.patience(Duration::ZERO), Duration::ZERO);
+    }
+}

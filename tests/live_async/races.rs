@@ -1,0 +1,148 @@
+//! Backends about as quick as the decision to wait, clients that vanish, restarts in between: nothing gets lost or mixed up.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::support::{Backend, Client, Mpm, client, wait_until};
+use crate::{builder, descriptors};
+
+/// Requests of each client; more with `MODJK_LONG`.
+fn rounds() -> usize {
+    if std::env::var_os("MODJK_LONG").is_some() { 10_000 } else { 400 }
+}
+
+/// A cheap source of numbers.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+/// Answers with the request's own id after as many microseconds as the path says.
+fn timed() -> Backend {
+    Backend::scripted(|request, say| {
+        let mut parts = request.uri.rsplit('/');
+        let micros: u64 = parts.next().and_then(|last| last.parse().ok()).unwrap_or(0);
+        if micros > 0 {
+            std::thread::sleep(Duration::from_micros(micros));
+        }
+        let text = format!("{} {}", request.uri, "x".repeat(usize::try_from(micros).unwrap_or(0) * 3));
+        say.respond(200, &[], text.as_bytes());
+    })
+}
+
+#[test]
+fn ids_come_back() {
+    for settings in ["JkAsyncDelay 0", "JkAsyncDelay 1"] {
+        let mut backend = timed();
+        let httpd = builder(Mpm::Event, &backend).servers(2).conf(settings).start();
+        let (done, broken, lost) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..6_u64)
+                .map(|number| {
+                    let (httpd, done, broken, lost) = (&httpd, &done, &broken, &lost);
+                    scope.spawn(move || {
+                        let mut state = 0x1234_5678 + number * 0x9e37_79b9;
+                        let mut kept = None;
+                        for round in 0..rounds() {
+                            let draw = next(&mut state);
+                            let micros = match draw % 3 {
+                                0 => 0,
+                                _ => draw / 3 % 3000,
+                            };
+                            let path = format!("/app/{number}/{round}/{micros}");
+                            let mut client = kept.take().unwrap_or_else(|| Client::connect(httpd.port()));
+                            let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+                            if client.try_send(request).is_err() {
+                                lost.fetch_add(1, Ordering::Relaxed);
+                                continue;
+                            }
+                            if draw % 16 == 7 {
+                                std::thread::sleep(Duration::from_micros(draw / 16 % 2000));
+                                client.reset();
+                                broken.fetch_add(1, Ordering::Relaxed);
+                                continue;
+                            }
+                            // httpd may close a kept connection just when the request is sent.
+                            let Ok(answer) = client.try_read_response_to("GET") else {
+                                lost.fetch_add(1, Ordering::Relaxed);
+                                continue;
+                            };
+                            let wanted =
+                                format!("{path} {}", "x".repeat(usize::try_from(micros).unwrap() * 3));
+                            assert_eq!(answer.status, 200, "{path}");
+                            assert!(answer.text() == wanted, "{path} got {:.60}", answer.text());
+                            done.fetch_add(1, Ordering::Relaxed);
+                            let stays = answer.header("Connection") != Some("close");
+                            kept = (draw % 5 != 0 && stays).then_some(client);
+                        }
+                    })
+                })
+                .collect();
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(400));
+                    httpd.graceful();
+                }
+            });
+            for client in clients {
+                client.join().unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let (done, broken, lost) = (done.into_inner(), broken.into_inner(), lost.into_inner());
+        println!("{settings}: {done} answered, {broken} aborted, {lost} lost with their kept connection");
+        assert_eq!(done + broken + lost, 6 * rounds());
+        assert!(lost * 10 < done, "{lost} lost of {done}");
+        httpd.assert_clean_log(&[]);
+        backend.forgive_errors();
+    }
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let mut backend = timed();
+    let httpd = builder(Mpm::Event, &backend).conf("JkAsyncDelay 0").start();
+    let load = || {
+        std::thread::scope(|scope| {
+            for number in 0..8_u64 {
+                let httpd = &httpd;
+                scope.spawn(move || {
+                    let mut state = 77 + number;
+                    for _ in 0..rounds() / 4 {
+                        let micros = next(&mut state) % 4000;
+                        let mut client = Client::connect(httpd.port());
+                        client.send(format!(
+                            "GET /app/{micros} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+                        ));
+                        if micros % 3 == 0 {
+                            client.reset();
+                        } else {
+                            assert_eq!(client.read_response().status, 200);
+                        }
+                    }
+                });
+            }
+        });
+    };
+    load();
+    // Idle connections to the backend and eventfds are kept; their number has a limit and does not grow with the requests.
+    let settled = |what: &str| {
+        let mut last = usize::MAX;
+        wait_until(what, || {
+            std::thread::sleep(Duration::from_millis(100));
+            let now = descriptors(&httpd);
+            std::mem::replace(&mut last, now) == now
+        });
+        last
+    };
+    let first = settled("descriptors settle");
+    load();
+    load();
+    let last = settled("descriptors settle again");
+    assert!(last <= first + 16, "{first} descriptors, then {last}");
+    assert_eq!(client::get(httpd.port(), "/app/0").status, 200);
+    backend.forgive_errors();
+}
