@@ -42,7 +42,8 @@ fn main() {
                     for _ in 0..LOOPS {
                         // The other look at the clock is the one when the head of the response came.
                         let (begun, head_at) = (black_box(clock::now()), black_box(clock::now()));
-                        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+                        let micros =
+                            |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
                         stats.first_byte.record(micros(head_at.since(begun)));
                         stats.total.record(micros(head_at.since(begun)));
                     }
