@@ -329,7 +329,7 @@ unsafe extern "C" fn resume<M: Module>(c: *mut sys::conn_rec, _: *mut sys::reque
             (*c).set_clogging_input_filters(0);
             (*c).keepalive = sys::AP_CONN_CLOSE;
             if !(*c).sbh.is_null() {
-                run::<M>(c, berth, Wake::GivenUp);
+                run(c, berth, Wake::GivenUp);
             }
             (*(*c).cs).state = sys::CONN_STATE_LINGER;
         }
@@ -352,7 +352,7 @@ unsafe extern "C" fn go_on<M: Module>(c: *mut sys::conn_rec) -> c_int {
             if is_detour() {
                 (*c).set_clogging_input_filters(0);
             }
-            run::<M>(c, berth, Wake::Rung);
+            run(c, berth, Wake::Rung);
             if (*(*c).cs).state == sys::CONN_STATE_HANDLER {
                 (*(*c).cs).state = sys::CONN_STATE_LINGER; // as httpd does after a request that went wrong
             }
@@ -363,7 +363,7 @@ unsafe extern "C" fn go_on<M: Module>(c: *mut sys::conn_rec) -> c_int {
 
 /// # Safety
 /// `c` is live, has a state and a score, and belongs to this thread, as does its berth, which has a job.
-unsafe fn run<M: Module>(c: *mut sys::conn_rec, berth: *mut Berth, wake: Wake) {
+unsafe fn run(c: *mut sys::conn_rec, berth: *mut Berth, wake: Wake) {
     // SAFETY: by the contract. No reference to the berth is held while the job runs.
     unsafe {
         let Some((mut job, request)) = (*berth).job.take() else { return };

@@ -34,6 +34,8 @@ use crate::transport::reactor::{Handle, Reactor, Ring, Wants, Watch};
 pub(super) const DELAY: Duration = Duration::from_millis(5);
 /// So many short waits in vain halve the next ones.
 const VAIN: u32 = 4;
+/// After so many halvings there is no short wait any more, until requests are answered soon again.
+const SHORTEST: u32 = 4;
 /// The same for a request that has been put aside once: it is not one of the quick ones.
 const DELAY_AGAIN: Duration = Duration::from_millis(1);
 /// Longest time between two looks at a client that sends request body: input filters with time limits of their own notice
@@ -61,17 +63,20 @@ impl Parking {
         Self { limit, ..Self::default() }
     }
 
-    /// How long the next request waits with its thread: the whole `delay`, less when that has been in vain lately, or many
+    /// How long the next request waits with its thread: the whole `delay`, less, or nothing, when that has been in vain lately, or many
     /// slow requests that come at one time would hold all threads for nothing.
     fn patience(&self, delay: Duration) -> Duration {
-        delay / (1 << (self.vain.load(Ordering::Relaxed) / VAIN).min(6))
+        match self.vain.load(Ordering::Relaxed) / VAIN {
+            halvings @ 0..SHORTEST => delay / (1 << halvings),
+            _ => Duration::ZERO, // a tiny wait costs more than it can save
+        }
     }
 
     /// A request has been answered within the delay, or has not. (What is lost when two threads do this at once does not
     /// matter.)
     fn learn(&self, soon: bool) {
         let vain = self.vain.load(Ordering::Relaxed);
-        let next = if soon { vain / 2 } else { (vain + 1).min(VAIN * 7) };
+        let next = if soon { vain / 2 } else { (vain + 1).min(VAIN * SHORTEST * 2) };
         if next != vain {
             self.vain.store(next, Ordering::Relaxed);
         }
@@ -99,7 +104,7 @@ pub(super) fn serve<'r>(
 ) -> Verdict {
     let request = host.request();
     let Some(reactor) = live.parking.reactor.get().filter(|_| live.park && request.can_park::<Jk>()) else {
-        return to_the_end(host, trip, worker, begun);
+        return wait_to_the_end(host, trip, worker, begun);
     };
     host.set_patient(true);
     let until = begun.after(live.parking.patience(live.delay));
@@ -138,23 +143,28 @@ pub(super) fn serve<'r>(
                     ),
                 );
             }
-            return to_the_end(host, trip, worker, begun);
+            return wait_to_the_end(host, trip, worker, begun);
         }
-        Err(_) => return to_the_end(host, trip, worker, begun),
+        Err(_) => return wait_to_the_end(host, trip, worker, begun),
     };
     let mut job =
         Box::new(Job { watch, trip: Some(trip), host, worker, live, begun, wait, due: None, fresh: true });
     job.set(wait);
     job.slim();
     if !job.arm() {
-        return job.to_the_end();
+        return job.wait_to_the_end();
     }
     let bell = job.watch.descriptor();
     if request.park::<Jk>(job, bell) { Verdict::Parked } else { Verdict::Status(500) }
 }
 
 /// Serves a request to its end, waiting where it has to.
-fn to_the_end<'r>(mut host: HttpdHost<'r>, mut trip: Trip<'r>, worker: Worker<'r>, begun: Tick) -> Verdict {
+fn wait_to_the_end<'r>(
+    mut host: HttpdHost<'r>,
+    mut trip: Trip<'r>,
+    worker: Worker<'r>,
+    begun: Tick,
+) -> Verdict {
     host.set_patient(false);
     let result = loop {
         match trip.step(&mut host, true) {
@@ -211,7 +221,7 @@ impl<'r> Job<'r> {
     }
 
     /// Without the reactor: the thread waits.
-    fn to_the_end(&mut self) -> Verdict {
+    fn wait_to_the_end(&mut self) -> Verdict {
         self.host.set_patient(false);
         loop {
             let Some(trip) = &mut self.trip else { return Verdict::Status(500) };
@@ -255,7 +265,7 @@ impl<'r> Job<'r> {
     /// Waits on.
     fn rest(&mut self) -> Next {
         self.slim();
-        if self.arm() { Next::Wait(self.watch.descriptor()) } else { Next::Done(self.to_the_end()) }
+        if self.arm() { Next::Wait(self.watch.descriptor()) } else { Next::Done(self.wait_to_the_end()) }
     }
 
     /// Ends with `cause` a request that could not end by itself.
@@ -344,8 +354,8 @@ mod tests {
         for _ in 0..100 {
             parking.learn(false);
         }
-        assert_eq!(parking.patience(DELAY), DELAY / 64);
-        for _ in 0..4 {
+        assert_eq!(parking.patience(DELAY), Duration::ZERO);
+        for _ in 0..6 {
             parking.learn(true);
         }
         assert_eq!(parking.patience(DELAY), DELAY);

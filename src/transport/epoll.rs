@@ -14,7 +14,7 @@ use std::time::Duration;
 use libc::c_int;
 
 /// Events taken in one call.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 8;
 
 /// What a descriptor is watched for. Hangups (both directions are over) and errors are always reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +53,14 @@ impl Epoll {
     /// # Errors
     /// It is watched already, is not open, or is a file.
     pub fn watch(&self, fd: RawFd, interest: Interest, key: u64) -> io::Result<()> {
+        Self::watch_in(self.0.as_raw_fd(), fd, interest, key)
+    }
+
+    /// As [`Epoll::watch`], in the set with this descriptor.
+    ///
+    /// # Errors
+    /// As there; or it is no set.
+    pub fn watch_in(set: RawFd, fd: RawFd, interest: Interest, key: u64) -> io::Result<()> {
         let mut events = libc::EPOLLONESHOT;
         if interest.readable {
             events |= libc::EPOLLIN;
@@ -62,7 +70,12 @@ impl Epoll {
         }
         let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: key };
         // SAFETY: the event is read during the call.
-        done(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) })
+        done(unsafe { libc::epoll_ctl(set, libc::EPOLL_CTL_ADD, fd, &raw mut event) })
+    }
+
+    /// Gives the set up without closing it: somebody else has.
+    pub fn abandon(self) {
+        std::mem::forget(self.0);
     }
 
     /// Ends a watch; to be called before the descriptor is closed.
@@ -103,7 +116,13 @@ impl Epoll {
     }
 }
 
-/// An eventfd: readable from the first ring until it is silenced.
+impl AsRawFd for Epoll {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// An eventfd: readable from the first ring on.
 #[derive(Debug)]
 pub struct Doorbell(OwnedFd);
 
@@ -123,18 +142,6 @@ impl Doorbell {
         // It fails only when it has been rung 2^64 - 2 times, and is readable then.
         // SAFETY: eight readable octets.
         let _ = unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
-    }
-
-    /// Makes it silent again; whether it had been rung.
-    pub fn silence(&self) -> bool {
-        let mut rung: u64 = 0;
-        // SAFETY: eight writable octets.
-        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut rung).cast(), size_of::<u64>()) > 0 }
-    }
-
-    /// Gives it up without closing it: somebody else has.
-    pub fn abandon(self) {
-        std::mem::forget(self.0);
     }
 }
 

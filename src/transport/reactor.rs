@@ -1,29 +1,33 @@
-//! One thread that waits for many requests: it watches descriptors and deadlines and rings an eventfd when one of them is due.
+//! Waiting for many requests without a thread for each: a bell per request, and one thread that minds the clock.
 //!
-//! It owns plain data only: numbers of descriptors, times, eventfds. What a request is, and who reads the eventfd, it does not
-//! know. A [`Watch`] belongs to one request; between [`Watch::arm`] and the ring its descriptors must stay open, and dropping
-//! it ends everything before they are closed. Times are [`Tick`]s of the monotonic clock.
+//! A bell is an epoll set with the descriptors that a request waits for, so it becomes readable with them, and nobody has to
+//! run for that. Only when a time is over the thread makes it readable, by adding an eventfd that always is. What a request is,
+//! and who polls the bell, is not known here: there are numbers of descriptors and times, nothing else. A [`Watch`] belongs to
+//! one request; while it is armed its descriptors must stay open, and dropping it ends everything before they are closed. Times
+//! are [`Tick`]s of the monotonic clock.
 //!
-//! Lock: one, held for a few system calls that do not wait.
+//! Lock: one, held for a system call at most.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::clock;
 use super::epoll::{Doorbell, Epoll, Interest, block_signals};
 use crate::engine::units::Tick;
 
-/// Silent eventfds kept for the next requests.
+/// Empty sets kept for the next requests.
 const SPARE: usize = 1024;
 /// Longest sleep, with or without deadlines.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// The key of the thread's own bell; watches count from 1.
-const OWN: u64 = 0;
+/// Keys of the descriptors in a set.
+const LINK: u64 = 0;
+const CLIENT: u64 = 1;
+const TIME: u64 = 2;
 
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,50 +68,46 @@ pub struct Handle(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    epoll: Epoll,
     /// Wakes the thread.
-    bell: Doorbell,
+    alarm: Condvar,
+    /// Always readable.
+    rung: Doorbell,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     stopped: bool,
-    /// The thread sleeps until then; `None`: it does not sleep.
+    /// The thread sleeps until then; `None`: it does not sleep, or has been woken.
     asleep: Option<Tick>,
     next: u64,
     armed: HashMap<u64, Armed>,
     deadlines: BTreeSet<(Tick, u64)>,
     /// Requests that have a watch.
     watches: usize,
-    spare: Vec<Doorbell>,
+    spare: Vec<Epoll>,
 }
 
-/// A watch that has not rung. Its descriptors are in the set.
+/// The times of a watch.
 #[derive(Debug)]
 struct Armed {
-    bell: Arc<Bell>,
-    link: Option<RawFd>,
-    client: Option<RawFd>,
-    /// The earlier one of its two times.
-    first: Option<Tick>,
-    due: bool,
-}
-
-/// The eventfd of a watch, and why it was rung.
-#[derive(Debug)]
-struct Bell {
-    doorbell: Doorbell,
-    ring: Mutex<Option<Ring>>,
+    set: RawFd,
+    /// The earlier one, and which it is.
+    first: Tick,
+    ring: Ring,
+    /// It has come.
+    rung: bool,
 }
 
 /// A request's place at the reactor.
 #[derive(Debug)]
 pub struct Watch {
     shared: Arc<Shared>,
-    /// `None` only while being dropped.
-    bell: Option<Arc<Bell>>,
-    /// The key under which it is armed, 0: it has never been.
+    /// `None`: somebody else has closed it, or the watch is being dropped.
+    set: Option<Epoll>,
+    link: Option<RawFd>,
+    client: Option<RawFd>,
+    /// The key of its times, 0: it has none.
     key: u64,
 }
 
@@ -117,9 +117,9 @@ impl Reactor {
     /// # Errors
     /// No descriptors or threads are left.
     pub fn start() -> io::Result<Self> {
-        let shared =
-            Arc::new(Shared { epoll: Epoll::new()?, bell: Doorbell::new()?, state: Mutex::default() });
-        shared.epoll.watch(shared.bell.as_raw_fd(), READABLE, OWN)?;
+        let rung = Doorbell::new()?;
+        rung.ring();
+        let shared = Arc::new(Shared { alarm: Condvar::new(), rung, state: Mutex::default() });
         let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("jk reactor".to_owned()).spawn(move || {
             block_signals();
@@ -137,7 +137,7 @@ impl Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         self.shared.state.lock().stopped = true;
-        self.shared.bell.ring();
+        self.shared.alarm.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -157,14 +157,13 @@ impl Handle {
         if state.watches >= limit {
             return Ok(None);
         }
-        let doorbell = match state.spare.pop() {
-            Some(doorbell) => doorbell,
-            None => Doorbell::new()?,
+        let set = match state.spare.pop() {
+            Some(set) => set,
+            None => Epoll::new()?,
         };
         state.watches += 1;
         drop(state);
-        let bell = Arc::new(Bell { doorbell, ring: Mutex::new(None) });
-        Ok(Some(Watch { shared: Arc::clone(&self.0), bell: Some(bell), key: 0 }))
+        Ok(Some(Watch { shared: Arc::clone(&self.0), set: Some(set), link: None, client: None, key: 0 }))
     }
 
     /// Requests that have a place.
@@ -174,82 +173,104 @@ impl Handle {
 }
 
 impl Watch {
-    /// The eventfd: readable when the bell has rung.
+    /// The bell: readable when something has happened.
     pub fn descriptor(&self) -> RawFd {
-        self.bell.as_ref().map_or(-1, |bell| bell.doorbell.as_raw_fd())
+        self.set.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// Rings once when something of `wants` happens; what has happened already counts.
+    /// Rings when something of `wants` happens; what has happened already counts.
     ///
     /// # Errors
     /// A descriptor cannot be watched, or the thread has been stopped. Nothing will ring.
     pub fn arm(&mut self, wants: &Wants) -> io::Result<()> {
         self.disarm();
-        let Some(bell) = &self.bell else { return Err(io::Error::other("no bell")) };
-        let shared = &*self.shared;
-        let mut state = shared.state.lock();
+        let result = self.try_arm(wants);
+        if result.is_err() {
+            self.disarm();
+        }
+        result
+    }
+
+    fn try_arm(&mut self, wants: &Wants) -> io::Result<()> {
+        let Some(set) = &self.set else { return Err(io::Error::other("no bell")) };
+        if let Some((fd, interest)) = wants.link {
+            set.watch(fd, interest, LINK)?;
+            self.link = Some(fd);
+        }
+        if let Some((fd, interest)) = wants.client {
+            set.watch(fd, interest, CLIENT)?;
+            self.client = Some(fd);
+        }
+        let (first, ring) = match (wants.due, wants.again) {
+            (Some(due), Some(again)) if due > again => (again, Ring::Again),
+            (Some(due), _) => (due, Ring::Due),
+            (None, Some(again)) => (again, Ring::Again),
+            (None, None) => (Tick(u64::MAX), Ring::Again),
+        };
+        let mut state = self.shared.state.lock();
         if state.stopped {
             return Err(io::Error::other("stopped"));
         }
         state.next += 1;
         let key = state.next;
         self.key = key;
-        let (link, client) = (wants.link.map(|(fd, _)| fd), wants.client.map(|(fd, _)| fd));
-        if let Some((fd, interest)) = wants.link {
-            shared.epoll.watch(fd, interest, key << 1)?;
-        }
-        if let Some((fd, interest)) = wants.client
-            && let Err(error) = shared.epoll.watch(fd, interest, key << 1 | 1)
-        {
-            if let Some(fd) = link {
-                shared.epoll.forget(fd);
-            }
-            return Err(error);
-        }
-        let (first, due) = match (wants.due, wants.again) {
-            (Some(due), Some(again)) => (Some(due.min(again)), due <= again),
-            (due, again) => (due.or(again), due.is_some()),
-        };
-        state.armed.insert(key, Armed { bell: Arc::clone(bell), link, client, first, due });
-        if let Some(first) = first {
-            state.deadlines.insert((first, key));
-            if state.asleep.is_some_and(|until| first < until) {
-                state.asleep = None; // one ring is enough
-                shared.bell.ring();
-            }
+        state.armed.insert(key, Armed { set: set.as_raw_fd(), first, ring, rung: false });
+        state.deadlines.insert((first, key));
+        if state.asleep.is_some_and(|until| first < until) {
+            state.asleep = None; // waking it once is enough
+            self.shared.alarm.notify_all();
         }
         Ok(())
     }
 
-    /// Ends the wait; says why the bell rang, if it did.
+    /// Ends the wait; says what has happened, if anything has.
     pub fn disarm(&mut self) -> Option<Ring> {
-        if self.key != 0 {
-            let mut state = self.shared.state.lock();
-            if let Some(armed) = state.armed.remove(&self.key) {
-                self.shared.release(&mut state, self.key, &armed);
-            }
-            drop(state);
-            self.key = 0;
+        let time = self.forget_times();
+        let set = self.set.as_ref()?;
+        if self.link.is_none() && self.client.is_none() && time.is_none() {
+            return None;
         }
-        // Nobody else has the bell any more: it cannot ring from here on.
-        let bell = self.bell.as_ref()?;
-        let ring = bell.ring.lock().take();
-        if ring.is_some() {
-            bell.doorbell.silence();
+        let (mut ready, mut gone) = (false, false);
+        let _ = set.wait(Duration::ZERO, |event| match event.key {
+            LINK => ready = true,
+            CLIENT if event.asked => ready = true,
+            CLIENT => gone = true,
+            _ => {}
+        });
+        for fd in [self.link.take(), self.client.take()].into_iter().flatten() {
+            set.forget(fd);
         }
-        ring
+        if time.is_some() {
+            set.forget(self.shared.rung.as_raw_fd());
+        }
+        match (ready, gone) {
+            (true, _) => Some(Ring::Ready),
+            (false, true) => Some(Ring::Gone),
+            (false, false) => time,
+        }
     }
 
-    /// Somebody else has closed the eventfd.
-    pub fn descriptor_closed(&mut self) {
+    /// Takes its times away from the thread; the one that has come, if one has.
+    fn forget_times(&mut self) -> Option<Ring> {
         let key = std::mem::take(&mut self.key);
-        let mut state = self.shared.state.lock();
-        if let Some(armed) = state.armed.remove(&key) {
-            self.shared.release(&mut state, key, &armed);
+        if key == 0 {
+            return None;
         }
-        drop(state);
-        if let Some(bell) = self.bell.take().and_then(Arc::into_inner) {
-            bell.doorbell.abandon();
+        let mut state = self.shared.state.lock();
+        let armed = state.armed.remove(&key)?;
+        if armed.rung {
+            return Some(armed.ring);
+        }
+        state.deadlines.remove(&(armed.first, key));
+        None
+    }
+
+    /// Somebody else has closed the bell.
+    pub fn descriptor_closed(&mut self) {
+        self.forget_times();
+        (self.link, self.client) = (None, None);
+        if let Some(set) = self.set.take() {
+            set.abandon();
         }
     }
 }
@@ -257,77 +278,38 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.disarm();
-        let bell = self.bell.take().and_then(Arc::into_inner);
+        let set = self.set.take();
         let mut state = self.shared.state.lock();
         state.watches -= 1;
-        if let Some(bell) = bell
+        if let Some(set) = set
             && state.spare.len() < SPARE
         {
-            state.spare.push(bell.doorbell);
+            state.spare.push(set);
         }
     }
 }
 
-const READABLE: Interest = Interest { readable: true, writable: false };
-
 impl Shared {
     fn run(&self) {
-        let mut events = Vec::new();
-        loop {
-            let now = clock::now();
-            let timeout = {
-                let mut state = self.state.lock();
-                if state.stopped {
-                    return;
-                }
-                let until = state.deadlines.first().map_or(now.after(LONGEST), |(first, _)| *first);
-                state.asleep = Some(until);
-                until.since(now).min(LONGEST)
-            };
-            events.clear();
-            if self.epoll.wait(timeout, |event| events.push(event)).is_err() {
-                return; // the descriptor of the set is gone: the process ends
-            }
-            let mut state = self.state.lock();
-            state.asleep = None;
-            for event in &events {
-                if event.key == OWN {
-                    self.bell.silence();
-                    self.epoll.forget(self.bell.as_raw_fd());
-                    if self.epoll.watch(self.bell.as_raw_fd(), READABLE, OWN).is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                let client = event.key & 1 == 1;
-                let ring = if client && !event.asked { Ring::Gone } else { Ring::Ready };
-                self.ring(&mut state, event.key >> 1, ring);
-            }
+        let mut state = self.state.lock();
+        while !state.stopped {
             let now = clock::now();
             while let Some(&(first, key)) = state.deadlines.first()
                 && first <= now
             {
-                let due = state.armed.get(&key).is_some_and(|armed| armed.due);
                 state.deadlines.remove(&(first, key));
-                self.ring(&mut state, key, if due { Ring::Due } else { Ring::Again });
+                if let Some(armed) = state.armed.get_mut(&key) {
+                    armed.rung = true;
+                    let readable = Interest { readable: true, writable: false };
+                    // If that fails the set is gone, and so is who waits for it.
+                    let _ = Epoll::watch_in(armed.set, self.rung.as_raw_fd(), readable, TIME);
+                }
             }
-        }
-    }
-
-    fn ring(&self, state: &mut State, key: u64, ring: Ring) {
-        let Some(armed) = state.armed.remove(&key) else { return };
-        self.release(state, key, &armed);
-        *armed.bell.ring.lock() = Some(ring);
-        armed.bell.doorbell.ring();
-        // `armed` and its share of the bell go before the lock is free, so the owner finds itself alone with the bell.
-    }
-
-    fn release(&self, state: &mut State, key: u64, armed: &Armed) {
-        for fd in [armed.link, armed.client].into_iter().flatten() {
-            self.epoll.forget(fd);
-        }
-        if let Some(first) = armed.first {
-            state.deadlines.remove(&(first, key));
+            let until = state.deadlines.first().map_or(now.after(LONGEST), |(first, _)| *first);
+            let sleep = until.since(now).min(LONGEST);
+            state.asleep = Some(until);
+            self.alarm.wait_until(&mut state, Instant::now() + sleep);
+            state.asleep = None;
         }
     }
 }

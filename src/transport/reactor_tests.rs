@@ -4,11 +4,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
 
 use super::*;
 use crate::transport::epoll::wait_briefly;
 
+const READABLE: Interest = Interest { readable: true, writable: false };
 const NOTHING: Interest = Interest { readable: false, writable: false };
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -114,7 +114,7 @@ fn a_watch_that_is_dropped_or_disarmed_rings_no_more() {
     let state = handle.0.state.lock();
     assert!(state.armed.is_empty() && state.deadlines.is_empty());
     drop(state);
-    // The eventfd of the first is used again, and is silent.
+    // The bell of the first is used again, and is silent.
     let watch = place(&handle);
     assert!(silent(&watch, Duration::from_millis(20)));
 }
@@ -132,7 +132,7 @@ fn the_limit_holds_and_places_come_back() {
 }
 
 #[test]
-fn an_eventfd_that_somebody_else_closed_is_not_used_again() {
+fn a_bell_that_somebody_else_closed_is_not_used_again() {
     let reactor = Reactor::start().unwrap();
     let handle = reactor.handle();
     let mut watch = place(&handle);
