@@ -76,7 +76,7 @@ fn ids_come_back() {
                             assert!(answer.text() == wanted, "{path} got {:.60}", answer.text());
                             done.fetch_add(1, Ordering::Relaxed);
                             let stays = answer.header("Connection") != Some("close");
-                            kept = (draw % 5 != 0 && stays).then_some(client);
+                            kept = (!draw.is_multiple_of(5) && stays).then_some(client);
                         }
                     })
                 })
@@ -117,7 +117,7 @@ fn nothing_is_left_behind() {
                         client.send(format!(
                             "GET /app/{micros} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
                         ));
-                        if micros % 3 == 0 {
+                        if micros.is_multiple_of(3) {
                             client.reset();
                         } else {
                             assert_eq!(client.read_response().status, 200);
