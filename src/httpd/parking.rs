@@ -1,8 +1,8 @@
 //! When a request gives its thread back, and how it goes on.
 //!
 //! A request is served step by step. When a step has to wait, the thread waits along for a short time (`JkAsyncDelay`): most
-//! backends answer by then, and nothing was spent. After that the request is put aside, if it can be: the reactor of the
-//! child watches its descriptors and deadlines, and a worker thread of httpd takes it up again when the bell rings. Where it
+//! backends answer by then, and nothing was spent. After that the request is put aside, if it can be: a bell stands for
+//! what it waits for, the reactor of the child minds its deadlines, and a worker thread of httpd takes it up again when the bell rings. Where it
 //! cannot be put aside (MPM, HTTP/2, sub-requests, internal redirects, `JkAsyncLimit`), the thread waits as it always has.
 //!
 //! Times are monotonic ticks. Nothing in here knows the protocol.

@@ -10,7 +10,7 @@
 //! | `connect`    | opens a connection: all addresses, one deadline                                    |
 //! | `pool`       | idle connections and the limit of one backend in one process                       |
 //! | `epoll`      | epoll, eventfds; the other file with `unsafe`                                      |
-//! | `reactor`    | one thread that waits for requests that have no thread of their own                |
+//! | `reactor`    | bells for requests that wait without a thread, and the thread that minds their time |
 //!
 //! Only the reactor starts a thread. Addresses may be made before httpd forks; pools and connections belong to the child
 //! that made them.
