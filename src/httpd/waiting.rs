@@ -30,7 +30,7 @@ pub(super) fn is_known(support: Support, (major, minor, patch): (i32, i32, i32))
 
 /// Requests of a server with these settings may wait without a thread.
 pub(super) fn wanted(raw: &Raw, support: Support, known: bool) -> bool {
-    match raw.async_mode.unwrap_or(Async::Auto) {
+    match raw.async_mode.unwrap_or(Async::Off) {
         Async::Auto => known,
         Async::On => support != Support::None,
         Async::Off => false,
@@ -62,8 +62,7 @@ pub(super) fn advise(startup: &Startup<'_>, main: Server<'_>, log: &JobLog, supp
     } else if support == Support::None && (modes(Async::On) || conf.raw.async_limit.is_some()) {
         let text = "this MPM ties a thread to each request, so requests that wait hold theirs (JkAsync needs the MPM event)";
         log.server(main, "POST_CONFIG", Level::Warn, messages::NO_WAITING, format_args!("{text}"));
-    } else if support != Support::None && !known && conf.raw.async_mode.is_none_or(|mode| mode == Async::Auto)
-    {
+    } else if support != Support::None && !known && modes(Async::Auto) {
         let (major, minor, patch) = startup.httpd_version();
         log.server(
             main,

@@ -30,12 +30,12 @@ fn asked_for_a_place(httpd: &Httpd) -> bool {
 fn waiting_requests_give_their_threads_back_where_they_are_told_to() {
     covers!("JkAsync", "JkAsyncLimit");
     for (main, host, gives_back) in [
-        ("", "JkMountCopy On", true),
+        ("", "JkMountCopy On", false),
         ("JkAsync Auto", "JkMountCopy On", true),
         ("JkAsync On", "JkMountCopy On", true),
         ("JkAsync Off", "JkMountCopy On", false),
         ("JkAsync Off", "JkMountCopy On\nJkAsync on", true),
-        ("", "JkMountCopy On\nJkAsync Off", false),
+        ("JkAsync Auto", "JkMountCopy On\nJkAsync Off", false),
     ] {
         let gate = Gate::new();
         let backend = gated(&gate);
@@ -54,7 +54,7 @@ fn a_thread_is_kept_for_the_delay() {
     covers!("JkAsyncDelay");
     let backend = Backend::start();
     let conf = format!(
-        "JkMount /* w\nJkAsyncLimit 0\nJkAsyncDelay 60000\n{}",
+        "JkMount /* w\nJkAsync Auto\nJkAsyncLimit 0\nJkAsyncDelay 60000\n{}",
         vhost("main", "JkMountCopy On") + &vhost("short", "JkMountCopy On\nJkAsyncDelay 20")
     );
     let httpd = Httpd::builder().workers(backend.worker("w")).conf(conf).start();

@@ -117,7 +117,7 @@ pub static TABLE: [Def; 40] = [
     def(c"JkEnvVar", (1, 2), "none", c"the name of a variable, and its default",
         "Sends the environment variable to the backend as a request attribute.", forwarding::env_var),
     def(c"JkExtractSSL", (1, 1), "On", c"On or Off", "Off: the backend never learns of TLS.", forwarding::extract_ssl),
-    def(c"JkAsync", (1, 1), "Auto", c"Auto, On or Off",
+    def(c"JkAsync", (1, 1), "Off", c"Auto, On or Off",
         "On: a request that waits for its backend or a slow client holds no thread (MPM event). Auto: on with the versions of httpd it was tested with.", waiting::mode),
     def(c"JkAsyncDelay", (1, 1), "5", c"milliseconds",
         "Milliseconds that a request waits with its thread before it gives it back.", waiting::delay),
