@@ -164,7 +164,7 @@ macro_rules! sites {
     };
 }
 
-sites!(debian, farm, legacy, mapfile, single, ssl, vhosts);
+sites!(debian, farm, legacy, mapfile, samples, single, ssl, vhosts);
 
 #[test]
 fn every_site_is_tested() {
