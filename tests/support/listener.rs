@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// Where a backend listens.
 #[derive(Debug, Clone)]
@@ -27,8 +28,7 @@ impl Listener {
     pub(super) fn bind(address: &mut Address) -> Self {
         match address {
             Address::Tcp(at) => {
-                let listener =
-                    TcpListener::bind(*at).unwrap_or_else(|e| panic!("cannot listen on {at}: {e}"));
+                let listener = bind_tcp(*at);
                 *at = listener.local_addr().expect("local address");
                 Self::Tcp(listener)
             }
@@ -51,6 +51,20 @@ impl Listener {
                 Ok(Socket::Tcp(stream))
             }
             Self::Unix(listener) => Ok(Socket::Unix(listener.accept()?.0)),
+        }
+    }
+}
+
+/// Binds, also to a port that was free a moment ago and that a connection of another process has got for a short time.
+fn bind_tcp(at: SocketAddr) -> TcpListener {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        match TcpListener::bind(at) {
+            Ok(listener) => return listener,
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(e) => panic!("cannot listen on {at}: {e}"),
         }
     }
 }
