@@ -214,6 +214,15 @@ await_node() {
 }
 say "Starting two Tomcats and httpd ..."
 for node in "${nodes[@]}"; do start_node "$node"; done
+await_member() { # until httpd uses the node again; its probe finds it within about a second
+    local _
+    grep -q JK0005 "$state/logs/mod_jk.log" || return 0 # another module, which does not tell
+    for _ in $(seq 100); do
+        if grep 'JK022[12]' "$state/logs/mod_jk.log" | grep "member $1 " | tail -n 1 | grep -q JK0222; then return; fi
+        sleep 0.1
+    done
+    die "httpd does not use $1 again; see $state/logs/mod_jk.log."
+}
 for node in "${nodes[@]}"; do await_node "$node"; done
 for node in "${nodes[@]}"; do
     for _ in $(seq 300); do
@@ -296,6 +305,7 @@ if [ -n "$check" ]; then
     count "and again" 4 "$first"
     start_node "$first"
     await_node "$first"
+    await_member "$first"
     second=$owner
     if [ -n "$second" ]; then kill -KILL "${pid[$second]}"; fi
     count "$first is back, $second was killed" 5 "$second"
