@@ -16,11 +16,11 @@ use crate::engine::balance::session::{Names, Sessions};
 use crate::engine::balance::state::State;
 use crate::engine::config::model::{Activation, Method};
 use crate::engine::error::{Cause, Failure, RetryPolicy, Stage};
+use crate::engine::proxy::Buffers;
 use crate::engine::proxy::attempts::{Attempt, WorkerView};
 use crate::engine::proxy::balanced::{self, Follow, Going, Journey};
 use crate::engine::proxy::pump::Traffic;
 use crate::engine::proxy::run::{self, Run};
-use crate::engine::proxy::{Buffers, Served};
 use crate::engine::request::Request as _;
 use crate::engine::route::extensions::Extensions;
 use crate::ffi::request::Request;
@@ -302,7 +302,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         })
     }
 
-    fn end(&mut self, _host: &mut HttpdHost<'r>, _pick: &Pick, _result: &Result<Served, Attempt>) {
+    fn end(&mut self) {
         // The request is counted out here, before it is judged what its outcome means.
         self.detail = self.current.take().and_then(|current| current.links.take_detail());
     }

@@ -7,9 +7,8 @@ use super::buffers::Buffers;
 use super::host::Host;
 use super::pump::{Manner, Traffic};
 use super::run::{Progress, Run};
-use crate::engine::ajp::control;
-use crate::engine::error::{Cause, Failure, RetryPolicy};
-use crate::engine::exchange::{Link, LinkError};
+use crate::engine::error::{Failure, RetryPolicy};
+use crate::engine::exchange::Link;
 use crate::engine::request::WorkerFacts;
 
 /// Where connections come from.
@@ -104,66 +103,16 @@ pub fn serve<H: Host, P: Links>(
     buffers: &mut Buffers,
     mut report: impl FnMut(&mut H, &Attempt),
 ) -> Result<Served, Failure> {
-    serve_again(host, links, worker, buffers, &mut None, &mut report).map_err(|last| {
-        report(host, &last);
-        last.failure
-    })
-}
-
-/// As [`serve`], for a request that another worker may have failed to serve: `kept` is the length of the body packet in
-/// `buffers.body` that was read for it.
-///
-/// # Errors
-/// The last attempt, which is the only one that was not reported.
-pub fn serve_again<H: Host, P: Links>(
-    host: &mut H,
-    links: &P,
-    worker: &WorkerView<'_>,
-    buffers: &mut Buffers,
-    kept: &mut Option<usize>,
-    mut report: impl FnMut(&mut H, &Attempt),
-) -> Result<Served, Attempt> {
-    let mut run = Run::new(std::mem::take(buffers), *kept);
+    let mut run = Run::new(std::mem::take(buffers), None);
     let result = loop {
         match run.step(host, links, worker, true, &mut report) {
             Progress::Done(result) => break result,
             Progress::Wait(_) => {} // blocking steps do not wait outside
         }
     };
-    (*buffers, *kept) = run.take_parts();
-    result
-}
-
-/// Asks the backend whether it is alive.
-///
-/// # Errors
-/// It did not answer with a CPong in time.
-pub fn ping<L: Link>(link: &mut L, timeout: Duration) -> Result<(), Cause> {
-    let mut left: &[u8] = &control::CPING;
-    while !left.is_empty() {
-        match link.send(&[left]) {
-            Ok(0) => link.wait(true, None, timeout).map_err(Cause::Link)?,
-            Ok(n) => left = left.get(n..).unwrap_or_default(),
-            Err(error) => return Err(Cause::Link(error)),
-        }
-    }
-    let mut wait = control::PongWait::default();
-    let mut buffer = [0; 16];
-    loop {
-        let n = match link.recv_blocking(&mut buffer, Some(timeout)) {
-            Ok(n) => n,
-            Err(LinkError::TimedOut) => {
-                let limit_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                return Err(Cause::Silent { limit_ms });
-            }
-            Err(error) => return Err(Cause::Link(error)),
-        };
-        let input = buffer.get(..n).unwrap_or_default();
-        match wait.feed(input) {
-            Ok(Some(used)) if used == n => return Ok(()),
-            Ok(Some(_)) => return Err(Cause::Cut), // octets behind the CPong: out of step
-            Ok(None) => {}
-            Err(malformed) => return Err(Cause::Protocol(malformed)),
-        }
-    }
+    *buffers = run.take_parts().0;
+    result.map_err(|last| {
+        report(host, &last);
+        last.failure
+    })
 }

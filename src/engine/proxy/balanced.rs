@@ -32,8 +32,8 @@ pub trait Farm<H: Host> {
     /// One step of the request on the member that was begun.
     fn step(&mut self, host: &mut H, run: &mut Run<Self::Link>, block: bool) -> Progress;
 
-    /// The member has served the request or failed to; the request is not in work there any more.
-    fn end(&mut self, host: &mut H, pick: &Pick, result: &Result<Served, Attempt>);
+    /// The member that was begun has served the request or failed to; the request is not in work there any more.
+    fn end(&mut self);
 
     /// What of a failure on this member may be repeated, and the statuses that count as failure.
     fn rules(&self, member: usize) -> (RetryPolicy, &[i32]);
@@ -177,7 +177,7 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
                     (self.buffers, self.kept) = run.take_parts();
                     self.place = Place::Choosing;
                     ask = later(ask, host.now());
-                    farm.end(host, &pick, &result);
+                    farm.end();
                     if let Some(done) = self.judge(host, farm, &pick, result, begun, ask.now) {
                         return Going::Done(done);
                     }

@@ -10,10 +10,10 @@
 
 use std::time::Duration;
 
-use super::attempts::{Attempt, Links, Served, WorkerView, ping};
+use super::attempts::{Attempt, Links, Served, WorkerView};
 use super::buffers::Buffers;
 use super::host::{BodyRead, Host, fill};
-use super::ping::Ping;
+use super::ping::{Ping, ping};
 use super::pump::{Interest, Pump, Step, Traffic};
 use crate::engine::ajp::{self, client};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
