@@ -34,6 +34,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_mpm_query",
     "ap_open_piped_log",
     "ap_piped_log_write_fd",
+    "ap_runtime_dir_relative",
     "ap_server_root_relative",
     "ap_set_content_length",
     "ap_set_content_type",

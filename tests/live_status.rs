@@ -23,6 +23,8 @@ mod desk;
 mod formats;
 #[path = "live_status/guard.rs"]
 mod guard;
+#[path = "live_status/keep.rs"]
+mod keep;
 #[path = "live_status/metrics.rs"]
 mod metrics;
 #[path = "live_status/settings.rs"]

@@ -73,7 +73,7 @@ fn ours(text: &str, format: Format) -> String {
     };
     match answer(Worker { name: "st", status: &status, secret: &[0; SECRET], view: &view }, &request) {
         Answer::Ready(response) => response.body,
-        Answer::Apply(pending) => pending.done().body,
+        Answer::Apply(pending) => pending.done(false).body,
     }
 }
 

@@ -147,6 +147,17 @@ pub enum Reading {
     Restart,
 }
 
+/// Which users a server runs as, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The user of the process that asks.
+    pub own: u32,
+    /// The user of the children.
+    pub child: u32,
+    /// The group of the children.
+    pub child_group: u32,
+}
+
 /// The main server of a child, for threads of the module that outlive a hook.
 #[derive(Clone, Copy)]
 pub struct ChildServer(Server<'static>);
@@ -257,6 +268,24 @@ impl<'s> Startup<'s> {
             let full = sys::ap_server_root_relative(self.pconf, path.as_ptr());
             (!full.is_null()).then(|| CStr::from_ptr(full))
         }
+    }
+
+    /// `path` made absolute below `DefaultRuntimeDir`; `None` when it is not a usable path.
+    pub fn runtime_path(&self, path: &[u8]) -> Option<&'s CStr> {
+        let path = self.pool().copy(path);
+        // SAFETY: pool and path are valid; the result is null or lives in the pool.
+        unsafe {
+            let full = sys::ap_runtime_dir_relative(self.pconf, path.as_ptr());
+            (!full.is_null()).then(|| CStr::from_ptr(full))
+        }
+    }
+
+    /// The users of this server.
+    pub fn identity(&self) -> Identity {
+        let mut who = Identity { own: 0, child: 0, child_group: 0 };
+        // SAFETY: three numbers are written.
+        unsafe { sys::jk_users(&raw mut who.own, &raw mut who.child, &raw mut who.child_group) };
+        who
     }
 
     /// The configuration record of `server`, to be changed.

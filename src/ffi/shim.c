@@ -1,8 +1,10 @@
 #include "shim.h"
+#include "unixd.h"
 #include "util_script.h"
 #include <time.h>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 apr_bucket_brigade *jk_brigade(request_rec *r)
 {
@@ -369,4 +371,13 @@ apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_in
 int jk_body_may_change(const request_rec *r)
 {
     return r->input_filters != r->proto_input_filters && apr_table_get(r->headers_in, "Content-Encoding") != NULL;
+}
+
+/* The user of this process, and user and group that children of this server run as: those of User and Group when it was
+ * started by root. */
+void jk_users(unsigned int *own, unsigned int *child, unsigned int *child_group)
+{
+    *own = (unsigned int)geteuid();
+    *child = *own ? *own : (unsigned int)ap_unixd_config.user_id;
+    *child_group = *own ? (unsigned int)getegid() : (unsigned int)ap_unixd_config.group_id;
 }

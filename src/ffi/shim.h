@@ -56,6 +56,8 @@ int jk_flush_some(request_rec *r);
 int jk_client_takes_more(request_rec *r);
 void jk_client_gone(request_rec *r);
 
+void jk_users(unsigned int *own, unsigned int *child, unsigned int *child_group);
+
 int jk_server_logs(const server_rec *s, int module_index, int level);
 int jk_request_logs(const request_rec *r, int module_index, int level);
 void jk_log_server(const server_rec *s, int module_index, int level, const char *text, apr_size_t len);

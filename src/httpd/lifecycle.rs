@@ -155,6 +155,10 @@ fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> (WorkerSe
     let environment = Environment { threads_per_child, read_secret: &read_secret };
     let (workers, resolved) = resolve(&properties, &environment);
     found.append(resolved);
+    if let Err(problem) = status::keep_file(startup, &workers) {
+        let line = raw.workers_file.as_ref().map(|file| file.origin.clone());
+        found.error(&line.unwrap_or_else(|| Origin::new("JkWorkerProperty", 0)), problem);
+    }
     let dump = dump::masked(properties.masked(), &secrets(&workers));
     (workers, dump)
 }
@@ -345,7 +349,11 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     let mut unresolved = Vec::new();
     let shm_file = main.config::<Jk>().and_then(|conf| conf.raw.shm_file.as_ref());
     let shm_path = shm_file.and_then(|file| startup.server_path(&file.value)).map(os_path);
+    let keep = status::keep_file(startup, &checked.workers).unwrap_or_default();
+    let mut brought = None;
     let opened = memory::open(startup, &checked.workers, shm_path.as_deref(), |records| {
+        let journal = records.map().journal();
+        brought = Some(status::bring_back(keep.as_ref(), reading, journal, &checked.workers));
         Generation::new(&checked.workers, records, true, |worker, error| {
             unresolved.push(format!("worker {worker}: {error}"));
         })
@@ -358,6 +366,8 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             return false;
         }
     };
+    let mut brought = brought.unwrap_or_default();
+    status::restore(&mut brought, keep.as_ref(), reading, &generation);
     let parking = Arc::new(Parking::new(waiting::limit(main)));
     let support = startup.parking();
     let known = waiting::is_known(support, startup.httpd_version());
@@ -414,7 +424,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     }
     startup.add_version(VERSION_COMPONENT);
     let (secret, started) = (memory.secret, memory.started);
-    let _ = generation.facts.set(Facts { secret, started, properties: checked.dump, sites });
+    let _ = generation.facts.set(Facts { secret, started, properties: checked.dump, sites, keep });
     for (worker, pattern) in open {
         let text = format!(
             "status worker {worker} at {pattern} can change settings, and nothing limits who may use it: put Require lines \
@@ -428,6 +438,9 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     if let Some(live) = main.config::<Jk>().and_then(|conf| conf.live.as_ref()) {
         for text in unresolved {
             live.log.server(main, "POST_CONFIG", Level::Warn, messages::UNRESOLVED, format_args!("{text}"));
+        }
+        for (level, message, text) in brought.notes {
+            live.log.server(main, "POST_CONFIG", level, message, format_args!("{text}"));
         }
         waiting::advise(startup, main, &live.log, support, known);
         live.log.server(

@@ -114,11 +114,22 @@ messages! {
     STATUS_REFUSED = "JK0226", "A status worker has refused a request; the line says why.",
         "Usually a mistyped parameter, a user without the right, or a page of another site that tried to change something.";
     SETTING_CHANGED = "JK0227", "Somebody has changed something at run time; the line says who, from where, what, the old and the new value.",
-        "Nothing. Put lasting changes into workers.properties as well: they end when the server stops.";
+        "Nothing. Without persist=file changes end when the server stops: put lasting ones into workers.properties as well.";
     STATUS_OPEN = "JK0228", "A status worker can change settings, and nothing in the configuration limits who may use it.",
         "Put Require lines around its URL (Require local, Require ip, Require user), or set read_only or user of the worker.";
     PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
         "Please report it with the lines before it.";
+    KEPT_CHANGES = "JK0300", "Settings that were changed at run time are in force again after a start (persist=file); the line names the file.",
+        "Nothing. The status worker shows them (api/v1/changes), and cmd=revert ends them.";
+    KEPT_DAMAGED = "JK0301", "The file of changes (persist_file) is damaged, or of another version. It was renamed, and the server runs with what is configured.",
+        "Make the changes again, or correct the renamed file, put it back and start httpd again.";
+    KEPT_DROPPED = "JK0302", "A setting that was changed at run time has its configured value again: the configuration of that property was edited, or the worker is gone.",
+        "Nothing, if that was intended; otherwise make the change again.";
+    KEPT_UNREADABLE = "JK0303", "The file of changes (persist_file) can not be used: a link, another owner, writable by others, or not readable. The server runs with what is configured.",
+        "Put a plain file of the user of httpd's children with mode 600 there, or remove what is there.";
+    KEPT_UNWRITTEN = "JK0304", "The file of changes (persist_file) can not be written. Changes are in force all the same and would be lost when httpd stops.",
+        "Check the directory: the user of httpd's children (User) must be able to write there. It is tried again every few seconds.";
+    KEPT_WRITTEN = "JK0305", "The file of changes (persist_file) could be written again.", "Nothing.";
 }
 
 /// How the line about a caught panic begins; it goes to httpd's error log only.

@@ -95,6 +95,8 @@ struct Round {
     in_office: bool,
     /// AJP workers that are being probed.
     probing: HashSet<usize>,
+    /// What is known of the file of changes.
+    keeping: status::Keeping,
     results: (Sender<Probed>, Receiver<Probed>),
 }
 
@@ -112,6 +114,7 @@ impl Round {
             maintained: clock::now(),
             in_office: false,
             probing: HashSet::new(),
+            keeping: status::Keeping::default(),
             results: channel(),
         }
     }
@@ -141,6 +144,8 @@ impl Round {
                     messages::PROBES,
                     "probing members that can not be reached from now on",
                 );
+                let note = self.keeping.begin(&self.duties.generation);
+                self.note(note);
             }
         }
         if held {
@@ -151,6 +156,8 @@ impl Round {
             for line in status::end_drains(&self.duties.generation, now) {
                 self.log(Level::Info, messages::SETTING_CHANGED, &line);
             }
+            let note = self.keeping.look(&self.duties.generation, now);
+            self.note(note);
             self.collect(now);
             self.report(now);
             self.probe();
@@ -249,6 +256,12 @@ impl Round {
             if std::thread::Builder::new().name("jk probe".to_owned()).spawn(probe).is_err() {
                 self.probing.remove(&backend);
             }
+        }
+    }
+
+    fn note(&self, note: Option<status::Note>) {
+        if let Some((level, message, text)) = note {
+            self.log(level, message, &text);
         }
     }
 

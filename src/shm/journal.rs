@@ -36,7 +36,7 @@ struct Line(AtomicU64);
 
 #[derive(Debug)]
 #[repr(C, align(64))]
-struct Lengths([AtomicU64; 2]);
+struct Lengths([AtomicU64; 2], AtomicU64);
 
 /// The settings changed at run time.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +78,7 @@ impl Journal {
         let head = JournalHead {
             version: Line(AtomicU64::new(0)),
             owner: Line(AtomicU64::new(0)),
-            lengths: Lengths([AtomicU64::new(0), AtomicU64::new(0)]),
+            lengths: Lengths([AtomicU64::new(0), AtomicU64::new(0)], AtomicU64::new(0)),
         };
         Self { head: Box::leak(Box::new(head)), texts: [words(), words()] }
     }
@@ -87,6 +87,21 @@ impl Journal {
     #[inline]
     pub fn version(self) -> u64 {
         self.head.version.0.load(Ordering::Acquire)
+    }
+
+    /// The version that was written to a file last, for those who keep one.
+    pub fn saved(self) -> u64 {
+        self.head.lengths.1.load(Ordering::Relaxed)
+    }
+
+    /// That version was written to the file.
+    pub fn set_saved(self, version: u64) {
+        self.head.lengths.1.store(version, Ordering::Relaxed);
+    }
+
+    /// The file does not say what is in force, whatever its version.
+    pub fn set_unsaved(self) {
+        self.set_saved(u64::MAX);
     }
 
     /// The version and its text.

@@ -31,7 +31,7 @@ use crate::engine::balance::state::{self, BalancerState, Cell, MemberState, Work
 /// First octets of a segment.
 pub const MAGIC: u64 = u64::from_ne_bytes(*b"mod_jkrs");
 /// Number of the picture above; the records have their own ([`state::LAYOUT`]).
-pub const PICTURE: u32 = 2;
+pub const PICTURE: u32 = 3;
 /// Most records of one kind.
 pub const MAX_RECORDS: usize = 65_536;
 /// Most rows.

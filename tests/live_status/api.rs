@@ -6,7 +6,7 @@ use super::desk::{builder, in_each_child, many_children, value};
 use crate::farm::{Farm, asked_often, asked_with, share_of};
 use crate::support::{Client, Httpd, wait_until};
 
-fn call(httpd: &Httpd, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+pub fn call(httpd: &Httpd, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
     let text = body.map(Value::to_string).unwrap_or_default();
     let mut headers = vec![("Host", "localhost"), ("Connection", "close")];
     if body.is_some() {

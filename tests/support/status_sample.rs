@@ -3,7 +3,7 @@
 //! The same configuration is in `tests/status_original.rs` for the original mod_jk. The file is also part of the unit
 //! tests, so it names what it needs through its parent.
 
-use super::model::{Activation, Condition, Lock, Method, Rating, StateClass, Status};
+use super::model::{Activation, Condition, Lock, Method, Persist, Rating, StateClass, Status};
 use super::view::{
     AjpWorker, Backend, Balancer, Cause, Clock, LastError, Map, Member, Server, SessionIds, State, View,
 };
@@ -31,6 +31,7 @@ pub fn settings() -> Status {
             [StateClass::Ok, StateClass::Idle, StateClass::Busy, StateClass::Recovering].map(active).into(),
         ),
         bad: Rating(vec![[stopped, stopped], state(StateClass::Error)]),
+        persist: Persist::No,
     }
 }
 

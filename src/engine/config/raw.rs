@@ -105,6 +105,8 @@ pub struct RawStatus {
     pub user_case_insensitive: Option<bool>,
     pub good: Option<Rating>,
     pub bad: Option<Rating>,
+    pub persist: Option<bool>,
+    pub persist_file: Option<String>,
 }
 
 /// One value on its way into a raw worker: reads it as some type and reports what is wrong with it.

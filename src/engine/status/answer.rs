@@ -207,11 +207,11 @@ fn call<'a>(worker: Worker<'a>, request: &Request<'a>, actor: Actor<'a>, path: &
 }
 
 impl Pending<'_> {
-    /// The response after all changes were applied.
-    pub fn done(self) -> Response {
+    /// The response after all changes were applied. `kept`: they outlive the server.
+    pub fn done(self, kept: bool) -> Response {
         let status = self.worker.status;
         match self.kind {
-            Kind::Api => plain(200, JSON, json::text(&json::applied(&self.plan)), status),
+            Kind::Api => plain(200, JSON, json::text(&json::applied(&self.plan, kept)), status),
             Kind::Page { query, mode, texts, posted } => {
                 let mut response = document(&self.worker, &query, mode, texts, "", Content::Done);
                 // After a form the browser goes back by itself, so loading again does not repeat the change.

@@ -41,7 +41,7 @@ fn ready(request: &Request<'_>) -> Response {
 
 fn applied(request: &Request<'_>) -> (Vec<String>, Response) {
     with(&sample::view(), &sample::settings(), request, |answer| match answer {
-        Answer::Apply(pending) => (pending.plan.audit(pending.actor).collect(), pending.done()),
+        Answer::Apply(pending) => (pending.plan.audit(pending.actor).collect(), pending.done(false)),
         Answer::Ready(response) => panic!("{response:?}"),
     })
 }

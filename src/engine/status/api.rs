@@ -10,6 +10,7 @@ use super::change::{Change, Plan};
 use super::command::{self, Draft, Refusal, Subject};
 use super::json;
 use super::property::{Property, TABLE};
+use super::revert;
 use super::view::View;
 use crate::engine::config::model::{Activation, Status};
 
@@ -41,6 +42,7 @@ enum Kind {
     MemberReset,
     MemberRecover,
     MemberDrain,
+    Changes,
 }
 
 /// A path of the API with its methods.
@@ -55,6 +57,7 @@ pub struct Endpoint {
 
 const GET: &[&str] = &["GET"];
 const GET_PATCH: &[&str] = &["GET", "PATCH"];
+const GET_DELETE: &[&str] = &["GET", "DELETE"];
 const POST: &[&str] = &["POST"];
 
 const fn endpoint(path: &'static str, methods: &'static [&'static str], kind: Kind) -> Endpoint {
@@ -62,7 +65,7 @@ const fn endpoint(path: &'static str, methods: &'static [&'static str], kind: Ki
 }
 
 /// All of them.
-pub const ENDPOINTS: [Endpoint; 13] = [
+pub const ENDPOINTS: [Endpoint; 14] = [
     endpoint("/api/v1", GET, Kind::Index),
     endpoint("/api/v1/openapi.yaml", GET, Kind::OpenApi),
     endpoint("/api/v1/workers", GET, Kind::Workers),
@@ -76,6 +79,7 @@ pub const ENDPOINTS: [Endpoint; 13] = [
     endpoint("/api/v1/balancers/{balancer}/members/{member}/reset", POST, Kind::MemberReset),
     endpoint("/api/v1/balancers/{balancer}/members/{member}/recover", POST, Kind::MemberRecover),
     endpoint("/api/v1/balancers/{balancer}/members/{member}/drain", POST, Kind::MemberDrain),
+    endpoint("/api/v1/changes", GET_DELETE, Kind::Changes),
 ];
 
 /// A request to the API.
@@ -196,6 +200,9 @@ pub fn decide(view: &View, status: &Status, call: Call<'_>) -> Result<Outcome, P
     if status.read_only {
         return Err(Refusal::ReadOnly.into());
     }
+    if endpoint.kind == Kind::Changes {
+        return Ok(Outcome::Apply(revert::plan(view, Subject::All)?));
+    }
     let subject = subject(view, endpoint.kind, &names)?;
     let plan = match endpoint.kind {
         Kind::WorkerReset | Kind::BalancerReset | Kind::MemberReset => command::reset(subject),
@@ -225,6 +232,7 @@ fn read(view: &View, status: &Status, kind: Kind, names: &[&str]) -> Result<Outc
             let paths: Vec<_> = ENDPOINTS.iter().map(|endpoint| endpoint.path).collect();
             json!({"server": json::server(view), "read_only": status.read_only, "paths": paths})
         }
+        Kind::Changes => json::changes(view),
         Kind::Workers => {
             let all: Value = view.workers.iter().map(json::worker).collect();
             json!({"workers": all})

@@ -10,6 +10,7 @@ use std::fmt;
 use super::change::{Change, NewAddress, Plan, Target};
 use super::property::{Property, Scope, Setting, TABLE};
 use super::query::{Command, Format, Hide, Query};
+use super::revert;
 use super::view::{AjpWorker, Balancer, Member, State, View};
 use crate::engine::config::model::Status;
 
@@ -156,6 +157,10 @@ pub fn decide<'v>(view: &'v View, mode: Mode, query: &Query) -> Result<Action<'v
     }
     let command = command.ok_or(Refusal::BadCommand)?;
     query.format().ok_or(Refusal::BadFormat)?;
+    if command == Command::Revert {
+        let subject = revert::subject(view, query.get("w"), query.get("sw"))?;
+        return revert::plan(view, subject).map(Action::Apply);
+    }
     if !command.needs_worker() {
         return Ok(Action::Show(command, Subject::All));
     }

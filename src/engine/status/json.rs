@@ -12,6 +12,7 @@ use super::histogram::{BOUNDS, Snapshot};
 use super::page::{Content, Page};
 use super::property::{Property, Scope, Setting, TABLE, name_of};
 use super::query::{Command, Hide};
+use super::revert;
 use super::view::{
     AjpWorker, Backend, Balancer, Cause, Drift, Health, Map, Member, State, View, activation_text,
 };
@@ -292,14 +293,32 @@ fn setting(setting: &Setting) -> Value {
     }
 }
 
-/// The changes of a plan, after they were applied.
-pub fn applied(plan: &Plan) -> Value {
+/// What a change is about.
+fn named(target: &Target) -> Value {
+    match target {
+        Target::Balancer(name) => json!({"balancer": name}),
+        Target::Member { balancer, member } => json!({"balancer": balancer, "member": member}),
+        Target::Worker(name) => json!({"worker": name}),
+    }
+}
+
+/// All settings that differ from the configuration.
+pub fn changes(view: &View) -> Value {
+    let all = revert::differences(view, Subject::All).into_iter().map(|differs| {
+        let mut out = revert::target_of(&differs).map_or_else(|| json!({}), |target| named(&target));
+        let Drift { property, configured, current } = differs.drift;
+        merge(&mut out, json!({"property": property, "configured": configured, "current": current}));
+        out
+    });
+    let keep = view.keep.as_ref().map(|keep| json!({"file": keep.file, "saved": keep.saved}));
+    let all: Value = all.collect();
+    json!({"changes": all, "keep": keep})
+}
+
+/// The changes of a plan, after they were applied. `kept`: they outlive the server.
+pub fn applied(plan: &Plan, kept: bool) -> Value {
     let all = plan.changes.iter().map(|change| {
-        let mut out = match change.target() {
-            Target::Balancer(name) => json!({"balancer": name}),
-            Target::Member { balancer, member } => json!({"balancer": balancer, "member": member}),
-            Target::Worker(name) => json!({"worker": name}),
-        };
+        let mut out = named(change.target());
         let what = match change {
             Change::Set { old, new, .. } => {
                 let name = new.property().name();
@@ -313,7 +332,7 @@ pub fn applied(plan: &Plan) -> Value {
         out
     });
     let all: Value = all.collect();
-    json!({"changes": all})
+    json!({"changes": all, "kept": kept})
 }
 
 #[cfg(test)]

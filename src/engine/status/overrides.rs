@@ -82,6 +82,13 @@ impl Overrides {
         }
     }
 
+    /// A setting as it was noted before.
+    pub fn insert(&mut self, target: Target, configured: String, current: Setting) {
+        let property = current.property();
+        self.0.retain(|known| known.target != target || known.current.property() != property);
+        self.0.push(Override { target, configured, current });
+    }
+
     /// The settings of one owner that count: the configuration still says what it said. `configured`: what it says now.
     fn of<'o>(
         &'o self,

@@ -24,6 +24,8 @@ pub enum Command {
     Reset,
     /// Let a failed member be tried.
     Recover,
+    /// Give settings their configured values; not in mod_jk.
+    Revert,
     /// Head data only.
     Version,
     /// The properties as read at start.
@@ -32,13 +34,14 @@ pub enum Command {
 
 impl Command {
     /// All of them with their words.
-    pub const WORDS: [(&'static str, Self); 8] = [
+    pub const WORDS: [(&'static str, Self); 9] = [
         ("list", Self::List),
         ("show", Self::Show),
         ("edit", Self::Edit),
         ("update", Self::Update),
         ("reset", Self::Reset),
         ("recover", Self::Recover),
+        ("revert", Self::Revert),
         ("version", Self::Version),
         ("dump", Self::Dump),
     ];
@@ -50,17 +53,17 @@ impl Command {
 
     /// It is refused in read-only mode (the form too, which leads to nothing then).
     pub fn needs_write(self) -> bool {
-        matches!(self, Self::Edit | Self::Update | Self::Reset | Self::Recover)
+        matches!(self, Self::Edit | Self::Update | Self::Reset | Self::Recover | Self::Revert)
     }
 
     /// It changes something.
     pub fn changes(self) -> bool {
-        matches!(self, Self::Update | Self::Reset | Self::Recover)
+        matches!(self, Self::Update | Self::Reset | Self::Recover | Self::Revert)
     }
 
     /// It is about one worker.
     pub fn needs_worker(self) -> bool {
-        matches!(self, Self::Show) || self.needs_write()
+        matches!(self, Self::Show | Self::Edit | Self::Update | Self::Reset | Self::Recover)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::engine::config::model::{Activation, Lock, Method, Rating, StateClass}
 /// All that can be shown.
 #[derive(Debug, Clone, Default)]
 pub struct View {
+    /// The file where changes outlive the server, if there is one.
+    pub keep: Option<Keep>,
     /// The server that answers.
     pub server: Server,
     /// The moment of the picture.
@@ -47,6 +49,15 @@ pub struct Clock {
     pub unix: u64,
     /// Seconds that local time is ahead of UTC.
     pub offset: i32,
+}
+
+/// The file of changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Its path.
+    pub file: String,
+    /// It says what is in force.
+    pub saved: bool,
 }
 
 impl Clock {

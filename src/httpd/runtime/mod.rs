@@ -239,9 +239,11 @@ impl Generation {
         self.follow.journal
     }
 
-    /// Somebody has to probe members, or to give back what killed processes had in work.
+    /// Somebody has to probe members, to give back what killed processes had in work, or to look after the file of changes.
     pub fn needs_office(&self) -> bool {
-        !self.farms.is_empty() || self.backends().iter().any(Backend::is_limited)
+        self.facts.get().is_some_and(|facts| facts.keep.is_some())
+            || !self.farms.is_empty()
+            || self.backends().iter().any(Backend::is_limited)
     }
 
     /// Number of workers of all types.

@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::keep::save;
 use super::picture::member_settings;
 use crate::engine::balance::admin::Drain;
 use crate::engine::config::model::{Activation, Address, Kind};
@@ -21,11 +22,22 @@ use crate::shm::futex;
 use crate::transport::address::{Endpoint, resolve};
 use crate::transport::clock;
 
+/// What becomes of a change that was applied when the server stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is over: nobody asked for more.
+    Ends,
+    /// It is in the file.
+    Saved,
+    /// It should be in the file; why it is not.
+    Unsaved(String),
+}
+
 /// Applies a plan.
 ///
 /// # Errors
 /// Why nothing was changed.
-pub(super) fn apply(generation: &Generation, plan: &Plan) -> Result<(), String> {
+pub(super) fn apply(generation: &Generation, plan: &Plan) -> Result<Fate, String> {
     for address in &plan.addresses {
         check_address(generation, address)?;
     }
@@ -50,8 +62,14 @@ pub(super) fn apply(generation: &Generation, plan: &Plan) -> Result<(), String> 
     for change in &plan.changes {
         carry_out(generation, change, now);
     }
-    drop(turn);
-    Ok(())
+    let changed =
+        plan.changes.iter().any(|change| matches!(change, Change::Set { .. } | Change::Drain { .. }));
+    let Some(file) = generation.facts.get().and_then(|facts| facts.keep.as_ref()) else {
+        return Ok(Fate::Ends);
+    };
+    // A reset leaves nothing to keep.
+    let saved = if changed { save(generation, file, &turn) } else { Ok(()) };
+    Ok(saved.map_or_else(Fate::Unsaved, |()| Fate::Saved))
 }
 
 /// Stops members whose drain is over; a line for each.

@@ -3,13 +3,18 @@
 //! The engine decides what is shown, refused or changed; this brings it the picture of all workers and applies its plans.
 
 mod apply;
+mod keep;
+mod keep_file;
 mod maps;
 mod open;
 mod picture;
 
 use std::sync::Arc;
 
+use apply::Fate;
 pub use apply::end_drains;
+pub use keep::{Keeping, Note, bring_back, file as keep_file, restore};
+pub use keep_file::KeepFile;
 pub use maps::label;
 pub use open::unprotected;
 
@@ -38,6 +43,8 @@ pub struct Facts {
     pub properties: Vec<(String, String)>,
     /// All servers, the main one first, with their rules.
     pub sites: Vec<(String, Option<Arc<Maps>>)>,
+    /// Where changes are kept beyond the end of the server.
+    pub keep: Option<KeepFile>,
 }
 
 /// Answers a request to a status worker.
@@ -85,11 +92,14 @@ pub(super) fn serve(request: Request<'_>, live: &Live, worker: &StatusWorker) ->
     let response = match answer::answer(desk, &asked) {
         Answer::Ready(response) => response,
         Answer::Apply(pending) => match apply::apply(&live.generation, &pending.plan) {
-            Ok(()) => {
+            Ok(fate) => {
                 for line in pending.plan.audit(pending.actor) {
                     log(request, live, Level::Info, messages::SETTING_CHANGED, &line);
                 }
-                pending.done()
+                if let Fate::Unsaved(why) = &fate {
+                    log(request, live, Level::Error, messages::KEPT_UNWRITTEN, why);
+                }
+                pending.done(fate == Fate::Saved)
             }
             Err(why) => pending.failed(&why),
         },

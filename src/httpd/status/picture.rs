@@ -11,7 +11,7 @@ use crate::engine::config::model::{Ajp13, Kind, Lb, MemberSettings};
 use crate::engine::status::overrides::{backend_drift, balancer_drift, member_drift};
 use crate::engine::status::settings;
 use crate::engine::status::view::{
-    self, AjpWorker, Clock, LastError, Server, SessionIds, State, Traffic, View,
+    self, AjpWorker, Clock, Keep, LastError, Server, SessionIds, State, Traffic, View,
 };
 use crate::engine::units::Tick;
 use crate::ffi::request::Request;
@@ -61,6 +61,11 @@ pub(super) fn view(request: Request<'_>, live: &Live, facts: &Facts) -> View {
         clock: Clock { unix: now.unix, offset: time::offset(seconds) },
         maintain: configured.maintain.limit().map_or(0, |time| time.as_secs()),
         properties: facts.properties.clone(),
+        keep: facts.keep.as_ref().map(|file| {
+            let journal = generation.journal();
+            let saved = journal.saved() == journal.version();
+            Keep { file: file.path().display().to_string(), saved }
+        }),
         ..View::default()
     };
     for name in &configured.list {

@@ -2,7 +2,7 @@
 
 use super::{Apply, Def, Group, Repeat};
 use crate::engine::config::diagnostic::quoted;
-use crate::engine::config::model::{Condition, Rating};
+use crate::engine::config::model::{Condition, Persist, Rating};
 use crate::engine::config::raw::Reader;
 use crate::engine::config::value;
 
@@ -76,6 +76,19 @@ pub(super) const STATUS: &[Def] = &[
         range: "as good",
         doc: "Members that are counted as bad; those that are neither good nor bad are degraded.",
         ..status("bad", Apply::Status(|raw, value| raw.bad = Some(rating(value))))
+    },
+    Def {
+        default: "none",
+        range: "none, file",
+        doc: "With file, changes made at run time are kept in a file and are in force again after httpd was stopped and \
+              started, whichever status worker they were made by.",
+        ..status("persist", Apply::Status(|raw, value| raw.persist = value.keyword(&Persist::WORDS)))
+    },
+    Def {
+        default: "mod_jk_rs/changes.json in DefaultRuntimeDir",
+        doc: "That file, with a path that may be relative to ServerRoot. Children of httpd write into its directory, which is \
+              made if it is missing.",
+        ..status("persist_file", Apply::Status(|raw, value| raw.persist_file = Some(value.text().to_owned())))
     },
 ];
 

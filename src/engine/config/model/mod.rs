@@ -13,7 +13,7 @@ pub use ajp13::{
     Activation, Address, Ajp13, LocalAddress, MemberSettings, PingMode, PoolSize, RecoveryOptions,
 };
 pub use lb::{HashKey, Lb, Lock, Member, Method, ReplyTimeouts};
-pub use status::{Condition, Rating, StateClass, Status};
+pub use status::{Condition, Persist, Rating, StateClass, Status};
 
 use super::diagnostic::Origin;
 

@@ -25,6 +25,23 @@ pub struct Status {
     pub good: Rating,
     /// Members that count as bad.
     pub bad: Rating,
+    /// Where changes made at run time are kept.
+    pub persist: Persist,
+}
+
+/// Where changes made at run time are kept, whichever status worker they were made by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Persist {
+    /// In shared memory: until httpd is stopped.
+    #[default]
+    No,
+    /// In this file as well; empty: the default file.
+    File(String),
+}
+
+impl Persist {
+    /// The words of the property.
+    pub const WORDS: [(&'static str, bool); 2] = [("none", false), ("file", true)];
 }
 
 /// State of a member as far as ratings see it.

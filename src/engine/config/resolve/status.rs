@@ -3,7 +3,7 @@
 use super::{Context, Planned};
 use crate::engine::config::defs::{Apply, default_rating};
 use crate::engine::config::diagnostic::quoted;
-use crate::engine::config::model::Status;
+use crate::engine::config::model::{Persist, Status};
 use crate::engine::config::raw::RawStatus;
 
 pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Status {
@@ -33,7 +33,17 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Status
         user_case_insensitive: raw.user_case_insensitive.unwrap_or(false),
         good: raw.good.unwrap_or_else(|| default_rating("good")),
         bad: raw.bad.unwrap_or_else(|| default_rating("bad")),
+        persist: match (raw.persist, &raw.persist_file) {
+            (Some(true), file) => Persist::File(file.clone().unwrap_or_default()),
+            _ => Persist::No,
+        },
     };
+    if status.persist == Persist::No && raw.persist_file.is_some() {
+        let origin = context.origin(worker, "persist_file");
+        let message =
+            format!("worker.{0}.persist_file has no effect without worker.{0}.persist=file", worker.name);
+        context.diagnostics.warning(&origin, message);
+    }
     if status.good.overlaps(&status.bad) {
         let origin = context.origin(worker, "good");
         let message =
