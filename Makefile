@@ -64,9 +64,9 @@ check:
 bench: build
 	$(CARGO) bench --locked --bench httpd
 
-## bench-parts: cost of the AJP codec, of URL mapping and of balancing alone
+## bench-parts: cost of the AJP codec, of URL mapping, of balancing and of counting alone
 bench-parts:
-	$(CARGO) bench --locked --bench ajp --bench mapping --bench balance
+	$(CARGO) bench --locked --bench ajp --bench mapping --bench balance --bench counters
 
 ## fuzz-smoke: every fuzz target for FUZZ_SECONDS (10) seconds; needs a nightly compiler and cargo-fuzz
 fuzz-smoke:

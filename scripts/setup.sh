@@ -59,6 +59,23 @@ java_is_usable() { # a JRE of version 17 or later
     [ -n "$major" ] && [ "$major" -ge 17 ]
 }
 
+python_makes_environments() {
+    python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1
+}
+
+# Schemathesis tries out the API of the status worker as docs/openapi.yaml describes it. It gets a Python environment of its own
+# below target/; the versions are those of the list.
+install_schemathesis() {
+    local list=tests/schemathesis/requirements.txt place=${CARGO_TARGET_DIR:-target}/schemathesis
+    cmp -s "$list" "$place/installed.txt" && return
+    say "setup: installing schemathesis into $place"
+    [ -z "$dry_run" ] || return 0
+    rm -rf "$place"
+    python3 -m venv "$place" && "$place/bin/pip" install --quiet --disable-pip-version-check -r "$list" ||
+        die "schemathesis could not be installed; is there a package index that pip may use?"
+    cp "$list" "$place/installed.txt"
+}
+
 tomcat_is_there() { # an unpacked Tomcat counts as well as the package
     [ -f "${CATALINA_HOME:-/nowhere}/bin/bootstrap.jar" ]
 }
@@ -119,6 +136,8 @@ if ! have apt-get || ! have dpkg-query; then
         have redis-server || lacks "redis-server" "Fedora/RHEL: redis or valkey   elsewhere: package redis"
         have memcached || lacks "memcached" "package memcached"
         have chromium || lacks "chromium (shows the status page)" "package chromium"
+        have promtool || lacks "promtool (checks metrics and rules for alerts)" "it comes with Prometheus: https://prometheus.io/download/"
+        python_makes_environments || lacks "Python 3.10 or later with venv" "package python3"
         have initdb || lacks "PostgreSQL's server, initdb in PATH or its directory in PG_BINDIR" "Fedora/RHEL: postgresql-server   elsewhere: package postgresql"
         [ -f "${POSTGRESQL_JDBC:-/usr/share/java/postgresql.jar}" ] ||
             lacks "PostgreSQL's JDBC driver, named in POSTGRESQL_JDBC" "Fedora/RHEL: postgresql-jdbc   elsewhere: https://jdbc.postgresql.org/"
@@ -135,6 +154,7 @@ if ! have apt-get || ! have dpkg-query; then
     fi
     if [ $missing -eq 0 ]; then
         say "  nothing"
+        if wanted test; then install_schemathesis; fi
         exit 0
     fi
     exit 1
@@ -187,6 +207,8 @@ if wanted test; then
     need postgresql
     need libpostgresql-jdbc-java
     have chromium || need chromium # shows the status page
+    have promtool || need prometheus # its promtool checks metrics and rules for alerts
+    python_makes_environments || { need python3; need python3-venv; }
 fi
 if wanted bench; then
     need apache2
@@ -264,7 +286,7 @@ else
         remove_policy
         for package in "${install[@]}"; do
             case $package in
-                apache2 | tomcat10 | redis-server | memcached | postgresql)
+                apache2 | tomcat10 | redis-server | memcached | postgresql | prometheus)
                     if [ -d /run/systemd/system ]; then
                         say "setup: Debian enables the service $package for the next boot; if you do not want that:"
                         say "    sudo systemctl disable $package"
@@ -288,6 +310,7 @@ else
 fi
 
 if wanted build && [ -n "$rust_missing" ]; then install_rust; fi
+if wanted test; then install_schemathesis; fi
 if { wanted run || wanted test; } && [ -z "$dry_run" ] && ! tomcat_is_there && ! installed tomcat10; then
     say "setup: no Tomcat; make run uses the small AJP backend of this project instead, live tests with Tomcat are skipped."
 fi

@@ -17,6 +17,8 @@ mod browser;
 mod chromium;
 #[path = "live_status/commands.rs"]
 mod commands;
+#[path = "live_status/curl.rs"]
+mod curl;
 #[path = "live_status/desk.rs"]
 mod desk;
 #[path = "live_status/formats.rs"]
@@ -27,5 +29,9 @@ mod guard;
 mod keep;
 #[path = "live_status/metrics.rs"]
 mod metrics;
+#[path = "live_status/openapi.rs"]
+mod openapi;
+#[path = "live_status/promtool.rs"]
+mod promtool;
 #[path = "live_status/settings.rs"]
 mod settings;

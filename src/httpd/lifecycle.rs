@@ -521,6 +521,7 @@ pub fn begin_child(main: Server<'_>, pool: Pool<'static>) {
     let seat = conf.memory.map(Seat::take);
     if let Some(seat) = &seat {
         live.generation.settle(seat.cells());
+        live.parking.count_in(seat.parked());
     }
     let maintain = conf.raw.watchdog.filter(|seconds| *seconds > 0).map(u64::from).map(Duration::from_secs);
     let (office, kept) = if live.generation.needs_office() { (seat, None) } else { (None, seat) };

@@ -149,6 +149,11 @@ impl Seat {
         Self { memory, share: Share::take(memory.map, memory.generation) }
     }
 
+    /// Where this child counts the requests that it has put aside.
+    pub fn parked(&self) -> &'static AtomicU32 {
+        self.share.parked()
+    }
+
     /// The shares of this child.
     pub fn cells(&self) -> Cells {
         Cells { workers: self.share.workers(), balancers: self.share.balancers(), links: self.share.links() }

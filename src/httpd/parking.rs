@@ -51,6 +51,8 @@ pub struct Parking {
     pub limit: usize,
     /// Set at the beginning of each child.
     reactor: OnceLock<Handle>,
+    /// Where this child counts what it has put aside, for monitoring.
+    count: OnceLock<&'static AtomicU32>,
     /// It was said that the limit is reached.
     told: AtomicBool,
     /// How many short waits have been in vain lately: up by one for each, down by half for each that was not.
@@ -61,6 +63,11 @@ impl Parking {
     /// With this limit.
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
+    }
+
+    /// Requests that are put aside are counted there.
+    pub fn count_in(&self, count: &'static AtomicU32) {
+        let _ = self.count.set(count);
     }
 
     /// How long the next request waits with its thread: the whole `delay`, less, or nothing, when that has been in vain lately, or many
@@ -147,8 +154,20 @@ pub(super) fn serve<'r>(
         }
         Err(_) => return wait_to_the_end(host, trip, worker, begun),
     };
-    let mut job =
-        Box::new(Job { watch, trip: Some(trip), host, worker, live, begun, wait, due: None, fresh: true });
+    let counted = Counted::new(&live.parking);
+    let trip = Some(trip);
+    let mut job = Box::new(Job {
+        watch,
+        trip,
+        host,
+        worker,
+        live,
+        begun,
+        wait,
+        due: None,
+        fresh: true,
+        _counted: counted,
+    });
     job.set(wait);
     job.slim();
     if !job.arm() {
@@ -176,6 +195,27 @@ fn wait_to_the_end<'r>(
     finish(&mut host, worker, begun, result)
 }
 
+/// One in the count of requests that were put aside.
+struct Counted(Option<&'static AtomicU32>);
+
+impl Counted {
+    fn new(parking: &Parking) -> Self {
+        let count = parking.count.get().copied();
+        if let Some(count) = count {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        Self(count)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(count) = self.0 {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A request that was put aside.
 struct Job<'r> {
     /// Before the connection to the backend, which is closed when the trip goes.
@@ -191,6 +231,7 @@ struct Job<'r> {
     due: Option<Tick>,
     /// It has not been taken up again.
     fresh: bool,
+    _counted: Counted,
 }
 
 impl<'r> Job<'r> {

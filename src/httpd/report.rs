@@ -125,6 +125,7 @@ pub(super) fn attempt(
 
 /// A request that no member was tried for.
 pub(super) fn refused(request: Request<'_>, live: &Live, farm: &Farm, begun: Tick, failure: &Failure) {
+    farm.balancer.state.refused.fetch_add(1, Ordering::Relaxed);
     let message = messages::of_failure(failure);
     live.log.request(
         request,

@@ -30,11 +30,7 @@ pub(super) fn failed(state: &WorkerState, attempt: &Attempt) {
 
 /// A response was delivered: the times it took.
 pub(super) fn served(state: &WorkerState, served: &Served, begun: Tick) {
-    let micros = |at: Tick| u64::try_from(at.since(begun).as_micros()).unwrap_or(u64::MAX);
-    if let Some(head_at) = served.traffic.head_at {
-        state.stats.first_byte.record(micros(head_at));
-    }
-    state.stats.total.record(micros(clock::now()));
+    state.stats.served(served.traffic.head_at.map(|at| at.since(begun)), clock::now().since(begun));
 }
 
 /// A request brought these session ids; `known`: they lead to a member.

@@ -87,7 +87,9 @@ pub(super) fn member(from: &MemberState, to: &MemberState) {
         configured_factor,
         reset_at,
         announced,
+        seen,
     } = from;
+    seen.copy_to(&to.seen);
     carry_fields!(to: value, mult, state, activation, distance, factor, ramp_from, elected, sessions);
     carry_fields!(to: drain_until, elected_before, first_error, last_error, errors, trouble);
     carry_fields!(to: configured_activation, configured_distance, configured_factor, reset_at, announced);

@@ -3,7 +3,7 @@
 //! ```text
 //!        0  Header        128 octets: what this is, capacities, how much is used, the lease
 //!     4096  WorkerState   768 octets each   x workers
-//!           MemberState   128 octets each   x members
+//!           MemberState  1152 octets each   x members
 //!           BalancerState 128 octets each   x balancers
 //!           row           one per process   x rows
 //!             RowHead      64 octets: whose row it is
@@ -120,8 +120,10 @@ pub struct RowHead {
     pub beat: AtomicU64,
     /// Its generation: the number of the restart that it belongs to.
     pub generation: AtomicU32,
+    /// Requests it has put aside, which wait without a thread.
+    pub parked: AtomicU32,
     /// Reserved, zero.
-    pub reserved: [AtomicU32; 11],
+    pub reserved: [AtomicU32; 10],
 }
 
 /// A row: the counts of one process.
@@ -287,6 +289,15 @@ impl Map {
             .fold(0, |sum, links| sum.saturating_add(links.load(Ordering::Relaxed)))
     }
 
+    /// Requests that have been put aside, over all processes that are there.
+    pub fn parked(self) -> u64 {
+        (0..self.used().rows)
+            .filter_map(|row| self.row(row))
+            .filter(|row| row.head.owner.load(Ordering::Relaxed) != 0)
+            .map(|row| u64::from(row.head.parked.load(Ordering::Relaxed)))
+            .sum()
+    }
+
     /// The settings changed at run time.
     pub fn journal(self) -> Journal {
         let Shape { journal, words, .. } = self.shape;
@@ -362,7 +373,7 @@ mod tests {
     fn parts_lie_behind_each_other() {
         let shape = Shape::of(SMALL).unwrap();
         assert_eq!(shape.members, 4096 + 3 * 768);
-        assert_eq!(shape.balancers, shape.members + 5 * 128);
+        assert_eq!(shape.balancers, shape.members + 5 * 1152);
         assert_eq!(shape.rows, shape.balancers + 2 * 128);
         assert_eq!(shape.stride, 128); // 64 + 5 * 8 + 3 * 4, filled up
         assert_eq!(shape.journal, shape.rows + 4 * shape.stride);

@@ -23,6 +23,7 @@ pub struct Share {
     workers: &'static [Cell],
     balancers: &'static [Cell],
     links: &'static [AtomicU32],
+    parked: &'static AtomicU32,
 }
 
 /// A row that belongs to this process; left when dropped.
@@ -70,7 +71,9 @@ impl Share {
                 for count in links {
                     count.store(0, Ordering::Relaxed);
                 }
-                Self { workers, balancers, links, row: Some(row) }
+                let parked = &row.view.head.parked;
+                parked.store(0, Ordering::Relaxed);
+                Self { workers, balancers, links, parked, row: Some(row) }
             }
             None => {
                 let capacity = map.capacity();
@@ -79,6 +82,7 @@ impl Share {
                     workers: private(capacity.workers),
                     balancers: private(capacity.balancers),
                     links: private(capacity.workers),
+                    parked: Box::leak(Box::default()),
                 }
             }
         }
@@ -112,6 +116,11 @@ impl Share {
     /// Cells by the places of the balancers.
     pub fn balancers(&self) -> &'static [Cell] {
         self.balancers
+    }
+
+    /// Count of requests that were put aside.
+    pub fn parked(&self) -> &'static AtomicU32 {
+        self.parked
     }
 }
 

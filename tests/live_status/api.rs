@@ -72,6 +72,37 @@ fn a_patch_changes_all_or_nothing_in_all_children() {
 }
 
 #[test]
+fn a_drain_counts_the_sessions_it_still_sees() {
+    let farm = Farm::of(3);
+    let httpd = many_children(&farm, "");
+    let path = "/balancers/lb/members/lb2";
+    assert_eq!(call(&httpd, "GET", path, None).1["drain_sessions"], Value::Null);
+    let visit = |id: &str| asked_with(&httpd, "/lb/x", ("Cookie", &format!("JSESSIONID={id}.n2")));
+    visit("before");
+    let (status, answer) = call(&httpd, "POST", &format!("{path}/drain?deadline=600"), None);
+    let change = &answer["changes"][0];
+    assert_eq!((status, &change["deadline_seconds"]), (200, &json!(600)), "{answer}");
+    assert_eq!(change["drain_sessions"]["seen"], 0, "{answer}");
+    for round in 0..3 {
+        for number in 0..20 {
+            assert_eq!(visit(&format!("s{number}")), "n2", "{round}");
+        }
+    }
+    // Sessions of others, and requests without one, are none of its own.
+    asked_with(&httpd, "/lb/x", ("Cookie", "JSESSIONID=a.n1"));
+    asked_often(&httpd, "/lb/x", 4);
+    let (_, member) = call(&httpd, "GET", path, None);
+    let seen = member["drain_sessions"]["seen"].as_i64().unwrap();
+    assert!((18..=22).contains(&seen), "{member}");
+    assert_eq!(member["drain_sessions"]["seen_recently"], seen);
+    assert_eq!(member["drain_sessions"]["at_least"], false);
+    let (_, answer) = call(&httpd, "POST", &format!("{path}/drain"), Some(&json!({"deadline_seconds": 900})));
+    assert_eq!(answer["changes"][0]["drain_sessions"]["seen"], seen, "another end is no other drain");
+    call(&httpd, "PATCH", path, Some(&json!({"activation": "active"})));
+    assert_eq!(call(&httpd, "GET", path, None).1["drain_sessions"], Value::Null);
+}
+
+#[test]
 fn a_drain_ends_at_its_deadline() {
     let farm = Farm::of(3);
     let httpd = builder(&farm, "", "").start();

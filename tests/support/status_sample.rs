@@ -139,6 +139,8 @@ pub fn view() -> View {
         last_maintenance: NOW - 21,
         members: vec![n1, n2, n3],
         maps: rules(main).into_iter().chain(rules(vhost)).collect(),
+        queued: 0,
+        refused: 0,
         sessions: SessionIds::default(),
         drift: Vec::new(),
     };
@@ -177,5 +179,6 @@ pub fn view() -> View {
             ("worker.list".into(), "lb,solo,st".into()),
             ("worker.n3.secret".into(), "********".into()),
         ],
+        ..View::default()
     }
 }

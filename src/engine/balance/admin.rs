@@ -69,10 +69,15 @@ impl Balancer<'_> {
         self.forget_work_done();
     }
 
-    /// A member takes no new sessions from now on; `end`: it is stopped then.
-    pub fn drain(&self, member: usize, end: Option<Tick>) {
+    /// A member takes no new sessions from now on; `end`: it is stopped then. What was seen of a drain that is under way
+    /// already goes on.
+    pub fn drain(&self, member: usize, end: Option<Tick>, now: Tick) {
+        let under_way = self.members.get(member).is_some_and(|member| member.drain().is_some());
         self.activate(member, Activation::Disabled);
         if let Some(member) = self.members.get(member) {
+            if !under_way {
+                member.state.seen.begin(now);
+            }
             member.state.drain_until.store(end.map_or(FOR_EVER, stamp), Relaxed);
         }
     }
@@ -169,15 +174,19 @@ mod tests {
         let shared = Shared::new(1);
         let balancer = shared.balancer(Method::Request, &[1]);
         assert_eq!(balancer.members[0].drain(), None);
-        balancer.drain(0, None);
+        balancer.drain(0, None, Tick(3));
         assert_eq!(shared.members[0].activation(), Activation::Disabled);
         assert_eq!(balancer.members[0].drain(), Some(Drain::Open));
-        balancer.drain(0, Some(Tick(7)));
+        balancer.drain(0, Some(Tick(7)), Tick(4));
         assert_eq!(balancer.members[0].drain(), Some(Drain::Until(Tick(7))));
+        let began = || shared.members[0].seen.report(Tick(9)).map(|report| report.from);
+        assert_eq!(began(), Some(Tick(3)), "another end is no other drain");
         balancer.activate(0, Activation::Active);
         assert_eq!(balancer.members[0].drain(), None);
         balancer.activate(0, Activation::Disabled);
         assert_eq!(balancer.members[0].drain(), None, "disabled by hand is no drain");
+        balancer.drain(0, None, Tick(8));
+        assert_eq!(began(), Some(Tick(8)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod methods;
 pub mod outcome;
 pub mod pick;
 pub mod rounds;
+pub mod seen;
 pub mod session;
 pub mod state;
 pub mod stats;

@@ -168,6 +168,16 @@ impl Balancer<'_> {
         routes.filter_map(|route| self.by_route(route)).next()
     }
 
+    /// Counts the session that a request has of a member that is being drained.
+    #[cold]
+    pub(super) fn note_session(&self, member: usize, ask: &Ask<'_>) {
+        let Some(member) = self.members.get(member) else { return };
+        let leads = |id: &&&[u8]| routes_of(id).any(|route| route == member.route.as_bytes());
+        if let Some(id) = ask.sessions.iter().find(leads) {
+            member.state.seen.note(id, ask.now);
+        }
+    }
+
     /// Somebody can be used for new sessions, those tried before included.
     pub(super) fn somebody_usable(&self, ask: &Ask<'_>) -> bool {
         let tried = Tried::default();

@@ -245,6 +245,9 @@ impl<'b, 's> Rounds<'b, 's> {
             _ => raise(&state.value, added),
         }
         state.elected.fetch_add(1, Relaxed);
+        if state.drain_until.load(Relaxed) != 0 {
+            self.balancer.note_session(pick.member, ask);
+        }
         if new {
             state.sessions.fetch_add(1, Relaxed);
         }

@@ -9,6 +9,7 @@
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 pub use super::gauge::{Cell, Flight, Gauge};
+pub use super::seen::Seen;
 pub use super::stats::{Base, Stats};
 use crate::engine::config::model::Activation;
 use crate::engine::units::Tick;
@@ -16,7 +17,7 @@ use crate::engine::units::Tick;
 const RELAXED: Ordering = Ordering::Relaxed;
 
 /// Number of the layout of all types in this file; changed with every change of them.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// State of a member of a balancer, with the numbers and names of mod_jk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -184,6 +185,9 @@ pub struct MemberState {
     pub reset_at: AtomicU64,
     /// When it was logged that it is out of service; 0: it was not.
     pub announced: AtomicU64,
+    // Lines that only a drain touches.
+    /// The sessions seen while it is being drained.
+    pub seen: Seen,
 }
 
 /// The shared record of a balancer.
@@ -255,7 +259,7 @@ pub fn tick(at: &AtomicU64) -> Option<Tick> {
 
 // A change here is a change of the layout.
 const _: () = assert!(size_of::<WorkerState>() == 192 + 576);
-const _: () = assert!(size_of::<MemberState>() == 128);
+const _: () = assert!(size_of::<MemberState>() == 128 + 1024);
 const _: () = assert!(size_of::<BalancerState>() == 128);
 const _: () = assert!(size_of::<Gauge>() == 16);
 const _: () = assert!(size_of::<Cell>() == 8);

@@ -147,6 +147,12 @@ fn page<'a>(worker: Worker<'a>, request: &Request<'a>, actor: Actor<'a>) -> Answ
         document(&worker, &query, mode, texts, &token, content)
     };
     let refuse = |refusal: Refusal| Answer::Ready(render(Content::Refused(&refusal)));
+    let scraped = request.path.ends_with("/metrics");
+    if scraped && !matches!(request.method, "GET" | "HEAD") {
+        let mut response = plain(405, TEXT, "metrics are read with GET\n".to_owned(), worker.status);
+        response.headers.push(("Allow", "GET, HEAD".to_owned()));
+        return Answer::Ready(response);
+    }
     if !matches!(request.method, "GET" | "HEAD" | "POST") {
         let mut response = render(Content::Refused(&Refusal::BadCommand));
         response.status = 405;
@@ -164,7 +170,7 @@ fn page<'a>(worker: Worker<'a>, request: &Request<'a>, actor: Actor<'a>) -> Answ
         Some("js") => return Answer::Ready(resource("text/javascript; charset=utf-8", html::JS)),
         _ => {}
     }
-    if request.path.ends_with("/metrics") {
+    if scraped {
         let body = metrics::render(worker.view, worker.status);
         return Answer::Ready(plain(200, metrics::CONTENT_TYPE, body, worker.status));
     }
@@ -195,7 +201,12 @@ fn call<'a>(worker: Worker<'a>, request: &Request<'a>, actor: Actor<'a>, path: &
             return Answer::Ready(problem(&refusal.into(), status));
         }
     }
-    let call = Call { method: request.method, path, content_type: request.content_type, body: request.body };
+    let Ok(query) = Query::parse(request.query, b"") else {
+        return Answer::Ready(problem(&Refusal::BadQuery.into(), status));
+    };
+    let deadline = query.get("deadline");
+    let (method, content_type, body) = (request.method, request.content_type, request.body);
+    let call = Call { method, path, deadline, content_type, body };
     match api::decide(worker.view, status, call) {
         Err(found) => Answer::Ready(problem(&found, status)),
         Ok(Outcome::Json(value)) => Answer::Ready(plain(200, JSON, json::text(&value), status)),
@@ -211,7 +222,9 @@ impl Pending<'_> {
     pub fn done(self, kept: bool) -> Response {
         let status = self.worker.status;
         match self.kind {
-            Kind::Api => plain(200, JSON, json::text(&json::applied(&self.plan, kept)), status),
+            Kind::Api => {
+                plain(200, JSON, json::text(&json::applied(&self.plan, self.worker.view, kept)), status)
+            }
             Kind::Page { query, mode, texts, posted } => {
                 let mut response = document(&self.worker, &query, mode, texts, "", Content::Done);
                 // After a form the browser goes back by itself, so loading again does not repeat the change.

@@ -12,7 +12,7 @@ use super::json;
 use super::property::{Property, TABLE};
 use super::revert;
 use super::view::View;
-use crate::engine::config::model::{Activation, Status};
+use crate::engine::config::model::{Activation, Lock, Method, Status};
 
 /// The description of the API, as the endpoint `openapi.yaml` serves it.
 pub const OPENAPI: &str = include_str!("../../../docs/openapi.yaml");
@@ -89,6 +89,8 @@ pub struct Call<'a> {
     pub method: &'a str,
     /// The path from `/api/v1` on, decoded, as [`path_of`] finds it.
     pub path: &'a str,
+    /// The parameter `deadline` of the query.
+    pub deadline: Option<&'a str>,
     /// `Content-Type`.
     pub content_type: Option<&'a str>,
     /// The body.
@@ -207,7 +209,7 @@ pub fn decide(view: &View, status: &Status, call: Call<'_>) -> Result<Outcome, P
     let plan = match endpoint.kind {
         Kind::WorkerReset | Kind::BalancerReset | Kind::MemberReset => command::reset(subject),
         Kind::MemberRecover => command::recover(subject)?,
-        Kind::MemberDrain => drain(view, subject, &object(call, true)?)?,
+        Kind::MemberDrain => drain(view, subject, call.deadline, &object(call, true)?)?,
         _ => patch(view, subject, &object(call, false)?)?,
     };
     Ok(Outcome::Apply(plan))
@@ -287,41 +289,91 @@ fn patch(view: &View, subject: Subject<'_>, wanted: &Object) -> Result<Plan, Pro
         let Some(row) = row else {
             return Err(Problem::new(400, "unknown-property", format!("{name} cannot be set here")));
         };
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Bool(_) if is_switch(row.property) => value.to_string(),
-            Value::Number(number) if !is_switch(row.property) => number.to_string(),
-            _ => {
-                let detail = format!("{name} must be {}, not {value}", row.accepts);
-                return Err(Problem::new(400, "bad-value", detail));
-            }
-        };
-        draft
-            .set(subject, row.property, &text, name)
-            .map_err(|refusal| Problem { kind: "bad-value", ..refusal.into() })?;
+        let text = text_of(row.property, value).ok_or_else(|| {
+            let detail = format!("{name} must be {}, not {value}", row.accepts);
+            Problem::new(400, "bad-value", detail)
+        })?;
+        draft.set(subject, row.property, &text, name).map_err(bad_value)?;
     }
-    draft.finish(view).map_err(|refusal| Problem { kind: "bad-value", ..refusal.into() })
+    draft.finish(view).map_err(bad_value)
 }
 
-fn is_switch(property: Property) -> bool {
-    matches!(property, Property::StickySession | Property::StickySessionForce)
+fn bad_value(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::Twin(_) => Problem::new(409, "conflict", refusal.to_string()),
+        _ => Problem { kind: "bad-value", ..refusal.into() },
+    }
+}
+
+/// A value of the type that the description of the API has for the property, as text: what the page takes beside that
+/// (positions in lists, beginnings of words, numbers in quotes) is refused here.
+fn text_of(property: Property, value: &Value) -> Option<String> {
+    let listed = |text: &str, mut words: std::slice::Iter<'_, &str>| {
+        words.any(|word| *word == text || word.to_ascii_lowercase() == text).then(|| text.to_owned())
+    };
+    let printable = |text: &str| text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+    match (property, value) {
+        (Property::StickySession | Property::StickySessionForce, Value::Bool(on)) => Some(on.to_string()),
+        (Property::Method, Value::String(text)) => listed(text, Method::WORDS.map(|(word, _)| word).iter()),
+        (Property::Lock, Value::String(text)) => listed(text, Lock::WORDS.map(|(word, _)| word).iter()),
+        (Property::Activation, Value::String(text)) => {
+            listed(text, Activation::WORDS.map(|(word, _)| word).iter())
+        }
+        (Property::Route | Property::Redirect | Property::Domain | Property::Host, Value::String(text)) => {
+            printable(text).then(|| text.clone())
+        }
+        (
+            Property::StickySession
+            | Property::StickySessionForce
+            | Property::Method
+            | Property::Lock
+            | Property::Activation
+            | Property::Route
+            | Property::Redirect
+            | Property::Domain
+            | Property::Host,
+            _,
+        ) => None,
+        (_, Value::Number(_)) => whole(value).map(|number| number.to_string()),
+        _ => None,
+    }
+}
+
+/// A whole number, which JSON may also write as 5.0.
+fn whole(value: &Value) -> Option<i64> {
+    if let Some(number) = value.as_i64() {
+        return Some(number);
+    }
+    let number = value.as_f64()?;
+    // Within this range each whole number has one representation and the text is exact.
+    (number.fract() == 0.0 && number.abs() < 9e15).then(|| format!("{number:.0}").parse().ok())?
 }
 
 /// No new sessions, and nothing after the deadline.
-fn drain(view: &View, subject: Subject<'_>, wanted: &Object) -> Result<Plan, Problem> {
+fn drain(
+    view: &View,
+    subject: Subject<'_>,
+    deadline: Option<&str>,
+    wanted: &Object,
+) -> Result<Plan, Problem> {
     if let Some(name) = wanted.keys().find(|name| *name != "deadline_seconds") {
         return Err(Problem::new(400, "unknown-property", format!("{name} is not known here")));
     }
-    let deadline = match wanted.get("deadline_seconds") {
-        None | Some(Value::Null) => None,
-        Some(value) => {
-            let seconds = value.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
-            let seconds =
-                seconds.filter(|seconds| (1..=LONGEST_DRAIN).contains(seconds)).ok_or_else(|| {
-                    let detail = format!("deadline_seconds must be a number from 1 to {LONGEST_DRAIN}");
-                    Problem::new(400, "bad-value", detail)
-                })?;
-            Some(seconds)
+    // What is in the body counts more than what is in the query.
+    let asked = match wanted.get("deadline_seconds") {
+        None => deadline.map(|text| text.parse::<i64>().ok()),
+        Some(Value::Null) => None,
+        Some(value) => Some(whole(value)),
+    };
+    let deadline = match asked {
+        None => None,
+        Some(seconds) => {
+            let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
+            let seconds = seconds.filter(|seconds| (1..=LONGEST_DRAIN).contains(seconds));
+            Some(seconds.ok_or_else(|| {
+                let detail = format!("the deadline must be a number from 1 to {LONGEST_DRAIN}");
+                Problem::new(400, "bad-value", detail)
+            })?)
         }
     };
     let (Subject::Member(_, member), Some(target)) = (subject, command::target(subject)) else {

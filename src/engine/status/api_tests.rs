@@ -4,8 +4,13 @@ use super::*;
 use crate::engine::status::sample;
 
 fn call(method: &str, path: &str, body: &str) -> Result<Outcome, Problem> {
-    let call =
-        Call { method, path, content_type: Some("application/json; charset=utf-8"), body: body.as_bytes() };
+    let call = Call {
+        method,
+        path,
+        deadline: None,
+        content_type: Some("application/json; charset=utf-8"),
+        body: body.as_bytes(),
+    };
     decide(&sample::view(), &sample::settings(), call)
 }
 
@@ -159,7 +164,7 @@ fn problems() {
         ("PATCH", n2, r#"{"lbfactor":1.5}"#, 400, "bad-value"),
         ("PATCH", n2, r#"{"lbfactor":-1,"activation":"stopped"}"#, 400, "bad-value"),
         ("PATCH", n2, r#"{"lbfactor":[1]}"#, 400, "bad-value"),
-        ("PATCH", n2, r#"{"route":"n1"}"#, 400, "bad-value"),
+        ("PATCH", n2, r#"{"route":"n1"}"#, 409, "conflict"),
         ("PATCH", "/api/v1/balancers/lb", r#"{"sticky_session":1}"#, 400, "bad-value"),
         ("POST", drain, r#"{"deadline_seconds":0}"#, 400, "bad-value"),
         ("POST", drain, r#"{"deadline_seconds":"9"}"#, 400, "bad-value"),
@@ -182,6 +187,7 @@ fn other_bodies_and_read_only() {
     let form = Call {
         method: "PATCH",
         path: "/api/v1/balancers/lb/members/n2",
+        deadline: None,
         content_type: Some("application/x-www-form-urlencoded"),
         body: br#"{"activation":"stopped"}"#,
     };
@@ -193,9 +199,67 @@ fn other_bodies_and_read_only() {
     let mut view = view;
     view.balancers[0].members[1].activation = Activation::Stopped;
     status.read_only = false;
-    let drain =
-        Call { method: "POST", path: "/api/v1/balancers/lb/members/n2/drain", content_type: None, body: b"" };
+    let drain = Call {
+        method: "POST",
+        path: "/api/v1/balancers/lb/members/n2/drain",
+        deadline: None,
+        content_type: None,
+        body: b"",
+    };
     assert_eq!(decide(&view, &status, drain).unwrap_err().status, 409);
+}
+
+#[test]
+fn the_deadline_of_a_drain_may_stand_in_the_query() {
+    let view = sample::view();
+    let drain = |deadline, body: &'static [u8]| {
+        let path = "/api/v1/balancers/lb/members/n2/drain";
+        let content_type = Some("application/json");
+        let call = Call { method: "POST", path, deadline, content_type, body };
+        decide(&view, &sample::settings(), call).map(|outcome| match outcome {
+            Outcome::Apply(plan) => plan.changes[0].to_string().split(": ").nth(1).unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(drain(Some("60"), b"").unwrap(), "draining, stopped in 60 s");
+    assert_eq!(drain(Some("60"), br#"{"deadline_seconds": 7.0}"#).unwrap(), "draining, stopped in 7 s");
+    assert_eq!(drain(Some("60"), br#"{"deadline_seconds": null}"#).unwrap(), "draining");
+    for text in ["", "0", "x", "604801", "1.5", "-1"] {
+        assert_eq!(drain(Some(text), b"").unwrap_err().status, 400, "{text}");
+    }
+}
+
+/// The types are those of the description, where the page takes more.
+#[test]
+fn types_are_those_of_the_description() {
+    let member = "/api/v1/balancers/lb/members/n2";
+    for body in [
+        r#"{"lbfactor": 4.0}"#,
+        r#"{"activation": "disabled"}"#,
+        r#"{"activation": "Stopped"}"#,
+        r#"{"distance": -2}"#,
+        r#"{"route": "a b"}"#,
+    ] {
+        assert_eq!(changes("PATCH", member, body).len(), 1, "{body}");
+    }
+    for body in [
+        r#"{"lbfactor": "4"}"#,
+        r#"{"lbfactor": 4.5}"#,
+        r#"{"lbfactor": 1e300}"#,
+        r#"{"lbfactor": true}"#,
+        r#"{"activation": "d"}"#,
+        r#"{"activation": 1}"#,
+        r#"{"activation": "DIS"}"#,
+        r#"{"route": "\u00e9"}"#,
+        r#"{"route": 7}"#,
+        r#"{"host": null}"#,
+    ] {
+        assert_eq!(call("PATCH", member, body).unwrap_err().kind, "bad-value", "{body}");
+    }
+    assert_eq!(call("PATCH", "/api/v1/balancers/lb", r#"{"sticky_session": 0}"#).unwrap_err().status, 400);
+    assert_eq!(call("PATCH", "/api/v1/balancers/lb", r#"{"method": 1}"#).unwrap_err().status, 400);
+    let twin = call("PATCH", member, r#"{"route": "n1"}"#).unwrap_err();
+    assert_eq!((twin.status, twin.kind), (409, "conflict"));
 }
 
 #[test]

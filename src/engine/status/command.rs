@@ -47,6 +47,8 @@ pub enum Refusal {
     UnknownAttribute,
     /// A value is out of range: what is wrong.
     BadValue(String),
+    /// A route that another member of the balancer has: whose.
+    Twin(String),
     /// A host name does not resolve, or changes could not be applied.
     Failed(String),
 }
@@ -64,6 +66,7 @@ impl Refusal {
             | Self::NoMembers
             | Self::Wildcard
             | Self::UnknownAttribute
+            | Self::Twin(_)
             | Self::BadValue(_) => 400,
             Self::UnknownWorker | Self::UnknownMember => 404,
             Self::NotRecoverable => 409,
@@ -89,7 +92,9 @@ impl fmt::Display for Refusal {
             Self::Wildcard => "wildcard not allowed in sub worker for this command",
             Self::NotRecoverable => "Marking worker for recovery failed",
             Self::UnknownAttribute => "unknown attribute for a bulk edit",
-            Self::BadValue(what) => return write!(f, "Update failed, nothing was changed: {what}"),
+            Self::BadValue(what) | Self::Twin(what) => {
+                return write!(f, "Update failed, nothing was changed: {what}");
+            }
             Self::Failed(what) => return write!(f, "Update failed, nothing was changed: {what}"),
         })
     }
@@ -393,7 +398,7 @@ impl Draft {
                 && !route.is_empty()
                 && let Some(twin) = self.other_with_route(balancer, member, route)
             {
-                return Err(Refusal::BadValue(format!(
+                return Err(Refusal::Twin(format!(
                     "route {route} of {member} would also be that of {twin}; routes must be unique"
                 )));
             }

@@ -14,7 +14,7 @@ use super::property::{Property, Scope, Setting, TABLE, name_of};
 use super::query::{Command, Hide};
 use super::revert;
 use super::view::{
-    AjpWorker, Backend, Balancer, Cause, Drift, Health, Map, Member, State, View, activation_text,
+    AjpWorker, Backend, Balancer, Cause, DrainSeen, Drift, Health, Map, Member, State, View, activation_text,
 };
 use crate::engine::config::model::{Activation, Lock, Method, Status};
 
@@ -91,6 +91,7 @@ pub fn server(view: &View) -> Value {
         "unix": view.clock.unix,
         "utc_offset": view.clock.offset,
         "maintain": view.maintain,
+        "parked": view.parked,
     })
 }
 
@@ -117,6 +118,8 @@ pub fn balancer(balancer: &Balancer, view: &View, status: &Status) -> Value {
         "bad": counts.bad,
         "busy": balancer.busy,
         "max_busy": balancer.max_busy,
+        "queued": balancer.queued,
+        "refused_total": balancer.refused,
         "time_to_maintenance_min": least,
         "time_to_maintenance_max": most,
         "last_reset_at": balancer.last_reset,
@@ -163,9 +166,16 @@ pub fn member(member: &Member, balancer: &Balancer, view: &View, status: &Status
         "first_error_at": member.first_error,
         "draining": member.drain.is_some(),
         "drain_deadline_at": member.drain.filter(|at| *at != 0),
+        "drain_sessions": member.drain_seen.as_ref().map(drain_sessions),
     });
     merge(&mut out, own);
     out
+}
+
+fn drain_sessions(seen: &DrainSeen) -> Value {
+    json!({
+        "since": seen.began, "seen": seen.sessions, "seen_recently": seen.recent, "at_least": seen.at_least,
+    })
 }
 
 /// An AJP worker.
@@ -293,6 +303,13 @@ fn setting(setting: &Setting) -> Value {
     }
 }
 
+fn member_of<'v>(view: &'v View, target: &Target) -> Option<&'v Member> {
+    match target {
+        Target::Member { balancer, member } => view.balancer(balancer)?.member(member),
+        Target::Balancer(_) | Target::Worker(_) => None,
+    }
+}
+
 /// What a change is about.
 fn named(target: &Target) -> Value {
     match target {
@@ -315,8 +332,8 @@ pub fn changes(view: &View) -> Value {
     json!({"changes": all, "keep": keep})
 }
 
-/// The changes of a plan, after they were applied. `kept`: they outlive the server.
-pub fn applied(plan: &Plan, kept: bool) -> Value {
+/// The changes of a plan, after they were applied. `view`: before; `kept`: they outlive the server.
+pub fn applied(plan: &Plan, view: &View, kept: bool) -> Value {
     let all = plan.changes.iter().map(|change| {
         let mut out = named(change.target());
         let what = match change {
@@ -326,7 +343,13 @@ pub fn applied(plan: &Plan, kept: bool) -> Value {
             }
             Change::Reset(_) => json!({"action": "reset"}),
             Change::Recover(_) => json!({"action": "recover"}),
-            Change::Drain { deadline, .. } => json!({"action": "drain", "deadline_seconds": deadline}),
+            Change::Drain { deadline, target } => {
+                // A drain that begins has seen nothing yet; of one that gets another end this is what it has seen.
+                let fresh = DrainSeen { began: view.clock.unix, ..DrainSeen::default() };
+                let seen = member_of(view, target).and_then(|member| member.drain_seen).unwrap_or(fresh);
+                let sessions = drain_sessions(&seen);
+                json!({"action": "drain", "deadline_seconds": deadline, "drain_sessions": sessions})
+            }
         };
         merge(&mut out, what);
         out

@@ -150,7 +150,7 @@ fn the_address_of_a_socket_stays() {
     let mut changes = Overrides::default();
     let target = Target::Worker("a".into());
     changes.set(&target, Some(Setting::Port(0)), &Setting::Port(9009));
-    let lines = LINES.replace("worker.a.host=10.0.0.1", "worker.a.host=/run/t.sock\nworker.a.port=0");
+    let lines = LINES.replace("worker.a.host=10.0.0.1", "worker.a.host=unix:/run/t.sock");
     let found = reviewed(Kept { changes, drains: Vec::new() }, &lines);
     assert!(found.dropped[0].contains("UNIX socket"), "{found:?}");
 }

@@ -41,7 +41,7 @@ const fn family(
 }
 
 /// All metrics in the order of the answer.
-pub const FAMILIES: [Family; 30] = [
+pub const FAMILIES: [Family; 35] = [
     family(
         "jk_info",
         "gauge",
@@ -66,6 +66,13 @@ pub const FAMILIES: [Family; 30] = [
     family("jk_queued", "gauge", OF, "Requests that wait for a free connection.", |out| {
         out.each(|one| one.backend.traffic.queued);
     }),
+    family(
+        "jk_parked",
+        "gauge",
+        "",
+        "Requests in work that wait without a thread, in all processes (see async.md).",
+        |out| out.sample("", &[], out.view.parked),
+    ),
     family("jk_connections", "gauge", OF, "Open connections.", |out| out.each(|one| one.backend.connected)),
     family("jk_busy_limit", "gauge", OF, "Most requests at one time (busy_limit); 0: no limit.", |out| {
         out.each(|one| u64::from(one.backend.busy_limit));
@@ -136,6 +143,22 @@ pub const FAMILIES: [Family; 30] = [
         out.each_member(|member| u64::from(member.drain.is_some()));
     }),
     family(
+        "jk_member_drain_sessions",
+        "gauge",
+        OF,
+        "Sessions seen in the last five minutes on a member that is being drained, estimated; missing for all others.",
+        |out| {
+            for balancer in &out.view.balancers {
+                for member in &balancer.members {
+                    if let Some(seen) = member.drain_seen {
+                        let labels = [(BALANCER, balancer.name.as_str()), ("worker", &member.backend.name)];
+                        out.sample("", &labels, u64::from(seen.recent));
+                    }
+                }
+            }
+        },
+    ),
+    family(
         "jk_probes_total",
         "counter",
         "balancer, worker, result",
@@ -197,6 +220,22 @@ pub const FAMILIES: [Family; 30] = [
         out.each_balancer(|balancer| balancer.busy);
     }),
     family(
+        "jk_balancer_queued",
+        "gauge",
+        BALANCER,
+        "Requests that wait until a member can be used (queue_size of the balancer).",
+        |out| out.each_balancer(|balancer| balancer.queued),
+    ),
+    family(
+        "jk_balancer_refused_total",
+        "counter",
+        BALANCER,
+        "Requests that were given to no member.",
+        |out| {
+            out.each_balancer(|balancer| balancer.refused);
+        },
+    ),
+    family(
         "jk_balancer_sessions_total",
         "counter",
         "balancer, route",
@@ -233,6 +272,17 @@ pub const FAMILIES: [Family; 30] = [
                 let up = balancer.members.iter().any(|member| member.health(good, bad) != Health::Bad);
                 u64::from(up)
             });
+        },
+    ),
+    family(
+        "jk_changes_saved",
+        "gauge",
+        "",
+        "1 when the file of persist=file says what was changed at run time, 0 when it can not be written; missing without it.",
+        |out| {
+            if let Some(keep) = &out.view.keep {
+                out.sample("", &[], u64::from(keep.saved));
+            }
         },
     ),
     family("jk_time_seconds", "gauge", "", "The moment of these numbers.", |out| {
@@ -425,6 +475,50 @@ mod tests {
             assert!(text.lines().any(|other| other == line), "{line}");
         }
         assert!(!text.contains("jk_probe_ok{"), "no probe, no result");
+    }
+
+    /// What monitoring is to know; a metric that goes breaks dashboards.
+    #[test]
+    fn nothing_is_missing() {
+        let wanted = [
+            ("requests", &["jk_requests_total"][..]),
+            ("errors by cause", &["jk_errors_total", "jk_last_error_timestamp_seconds"]),
+            ("in flight", &["jk_in_flight", "jk_balancer_in_flight", "jk_busy_limit"]),
+            ("parked", &["jk_parked"]),
+            ("queue", &["jk_queued", "jk_balancer_queued", "jk_balancer_refused_total"]),
+            ("retries", &["jk_retries_total"]),
+            ("failovers", &["jk_failovers_total"]),
+            ("bytes", &["jk_sent_bytes_total", "jk_received_bytes_total"]),
+            ("state", &["jk_state", "jk_usable", "jk_balancer_members", "jk_balancer_available"]),
+            (
+                "settings",
+                &["jk_member_activation", "jk_member_factor", "jk_balancer_drift", "jk_changes_saved"],
+            ),
+            ("balance", &["jk_member_value", "jk_member_sessions", "jk_balancer_sessions_total"]),
+            ("drains", &["jk_member_draining", "jk_member_drain_sessions"]),
+            ("probes", &["jk_probes_total", "jk_probe_ok"]),
+            ("times", &["jk_connect_seconds", "jk_first_byte_seconds", "jk_request_seconds"]),
+            ("connections", &["jk_connections"]),
+            ("the server", &["jk_info", "jk_time_seconds"]),
+        ];
+        let all: Vec<_> = wanted.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let mut view = sample::view();
+        view.keep = Some(crate::engine::status::view::Keep { file: "/x".into(), saved: true });
+        let probe = crate::engine::status::view::Probe { at: 1, ok: true, micros: 1, detail: String::new() };
+        view.balancers[0].members[1].drain_seen = Some(crate::engine::status::view::DrainSeen::default());
+        view.balancers[0].members[1].backend.traffic.probe = Some(probe);
+        let text = render(&view, &sample::settings());
+        for name in &all {
+            let family = FAMILIES.iter().find(|family| family.name == *name).unwrap();
+            let suffix = if family.kind == "histogram" { "_count" } else { "" };
+            let start = format!("{name}{suffix}");
+            let sample =
+                |line: &str| line.strip_prefix(&start).is_some_and(|rest| rest.starts_with(['{', ' ']));
+            assert!(text.lines().any(sample), "{name} has no sample");
+        }
+        for family in &FAMILIES {
+            assert!(all.contains(&family.name), "{} belongs to nothing", family.name);
+        }
     }
 
     #[test]

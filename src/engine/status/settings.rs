@@ -87,6 +87,8 @@ pub fn balancer(name: &str, lb: &Lb) -> Balancer {
         last_maintenance: 0,
         members: Vec::new(),
         maps: Vec::new(),
+        queued: 0,
+        refused: 0,
         sessions: SessionIds::default(),
         drift: Vec::new(),
     }

@@ -13,6 +13,8 @@ use crate::engine::config::model::{Activation, Lock, Method, Rating, StateClass}
 pub struct View {
     /// The file where changes outlive the server, if there is one.
     pub keep: Option<Keep>,
+    /// Requests that wait without a thread, in all processes.
+    pub parked: u64,
     /// The server that answers.
     pub server: Server,
     /// The moment of the picture.
@@ -49,6 +51,19 @@ pub struct Clock {
     pub unix: u64,
     /// Seconds that local time is ahead of UTC.
     pub offset: i32,
+}
+
+/// Sessions of a member that is being drained; estimates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DrainSeen {
+    /// When the drain began, seconds since 1970.
+    pub began: u64,
+    /// Different session ids since then.
+    pub sessions: u32,
+    /// Of the last five minutes.
+    pub recent: u32,
+    /// There may be more than that.
+    pub at_least: bool,
 }
 
 /// The file of changes.
@@ -102,6 +117,10 @@ pub struct Balancer {
     pub members: Vec<Member>,
     /// The rules that lead to it.
     pub maps: Vec<Map>,
+    /// Requests that wait for a member that can be used.
+    pub queued: u64,
+    /// Requests that found none.
+    pub refused: u64,
     /// How the session ids of its requests looked.
     pub sessions: SessionIds,
     /// Settings that differ from the configuration file.
@@ -396,6 +415,8 @@ pub struct Member {
     pub first_error: Option<u64>,
     /// A drain under way: when new requests end for good; 0: no deadline.
     pub drain: Option<u64>,
+    /// What has been seen of its sessions since the drain began.
+    pub drain_seen: Option<DrainSeen>,
 }
 
 /// An AJP worker of `worker.list`.

@@ -234,6 +234,11 @@ impl Generation {
         self.map.open_links(worker.place)
     }
 
+    /// Requests that have been put aside, over all processes.
+    pub fn parked(&self) -> u64 {
+        self.map.parked()
+    }
+
     /// The settings changed at run time.
     pub fn journal(&self) -> Journal {
         self.follow.journal

@@ -230,7 +230,7 @@ fn carry_out(generation: &Generation, change: &Change, now: (u64, Tick)) {
         }
         (Change::Drain { deadline, .. }, Some(place)) => {
             let end = deadline.map(|seconds| now.1.after(Duration::from_secs(u64::from(seconds))));
-            balancer.drain(place, end);
+            balancer.drain(place, end, now.1);
         }
         _ => {}
     }

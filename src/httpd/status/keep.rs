@@ -181,7 +181,7 @@ fn into_records(kept: &Kept, generation: &Generation) {
         if disabled {
             // One that has ended meanwhile is stopped by the first look of the watchdog.
             let end = until.map(|until| tick.after(Duration::from_secs(until.saturating_sub(now))));
-            farm.balancer.drain(place, end);
+            farm.balancer.drain(place, end, tick);
         }
     }
 }

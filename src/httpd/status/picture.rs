@@ -11,7 +11,7 @@ use crate::engine::config::model::{Ajp13, Kind, Lb, MemberSettings};
 use crate::engine::status::overrides::{backend_drift, balancer_drift, member_drift};
 use crate::engine::status::settings;
 use crate::engine::status::view::{
-    self, AjpWorker, Clock, Keep, LastError, Server, SessionIds, State, Traffic, View,
+    self, AjpWorker, Clock, DrainSeen, Keep, LastError, Server, SessionIds, State, Traffic, View,
 };
 use crate::engine::units::Tick;
 use crate::ffi::request::Request;
@@ -61,6 +61,7 @@ pub(super) fn view(request: Request<'_>, live: &Live, facts: &Facts) -> View {
         clock: Clock { unix: now.unix, offset: time::offset(seconds) },
         maintain: configured.maintain.limit().map_or(0, |time| time.as_secs()),
         properties: facts.properties.clone(),
+        parked: generation.parked(),
         keep: facts.keep.as_ref().map(|file| {
             let journal = generation.journal();
             let saved = journal.saved() == journal.version();
@@ -107,10 +108,12 @@ fn balancer(generation: &Generation, facts: &Facts, farm: &Farm, lb: &Lb, now: N
     let name = &*farm.balancer.name;
     let mut shown = settings::balancer(name, &farm.lb);
     shown.drift = balancer_drift(&settings::balancer(name, lb), &shown);
-    let BalancerState { gauge, maintained, reset_at, session_ids: [known, unknown, bare], .. } =
+    let BalancerState { gauge, maintained, reset_at, refused, session_ids: [known, unknown, bare], .. } =
         farm.balancer.state;
     shown.busy = u64::from(gauge.now());
     shown.max_busy = u64::from(gauge.most());
+    shown.queued = u64::from(gauge.waiting());
+    shown.refused = refused.load(Relaxed);
     shown.last_reset = since(reset_at, facts);
     // Before the first one: maintenance begins with the server.
     shown.last_maintenance = tick(maintained).map_or(facts.started, |at| now.time(at));
@@ -154,6 +157,12 @@ fn member(
     shown.drain = engine.drain().map(|drain| match drain {
         Drain::Open => 0,
         Drain::Until(end) => now.time(end),
+    });
+    shown.drain_seen = shown.drain.and_then(|_| engine.state.seen.report(now.tick)).map(|report| DrainSeen {
+        began: now.time(report.from),
+        sessions: report.total.sessions,
+        recent: report.recent.sessions,
+        at_least: report.total.at_least,
     });
     Some(shown)
 }
