@@ -17,6 +17,10 @@ use super::alive::Owner;
 
 /// Longest wait for one's turn.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// In place of a version: nothing is saved yet.
+const UNSAVED: u64 = u64::MAX - 1;
+/// The same, after an attempt.
+const FAILED: u64 = u64::MAX;
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -99,9 +103,19 @@ impl Journal {
         self.head.lengths.1.store(version, Ordering::Relaxed);
     }
 
-    /// The file does not say what is in force, whatever its version.
+    /// The file does not say what is in force, whatever its version, and is still to be written.
     pub fn set_unsaved(self) {
-        self.set_saved(u64::MAX);
+        self.set_saved(UNSAVED);
+    }
+
+    /// The same, because it could not be written.
+    pub fn set_failed(self) {
+        self.set_saved(FAILED);
+    }
+
+    /// The file could not be written.
+    pub fn has_failed(self) -> bool {
+        self.saved() == FAILED
     }
 
     /// The version and its text.

@@ -340,6 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn who_is_gone_has_put_nothing_aside() {
+        let map = map();
+        let (one, other) = (Share::take(map, 1), Share::take(map, 1));
+        one.parked().store(3, Ordering::Relaxed);
+        other.parked().store(4, Ordering::Relaxed);
+        assert_eq!(map.parked(), 7);
+        let dead = one.row.unwrap();
+        kill(dead);
+        reap(map);
+        assert_eq!(map.parked(), 4);
+        let next = Share::take(map, 2);
+        assert_eq!((next.row().unwrap().place(), map.parked()), (0, 4));
+    }
+
+    #[test]
     fn a_full_segment_is_reaped_by_whoever_needs_a_row() {
         let map = map();
         let (dead, _living) = (claim(map, 1).unwrap(), claim(map, 1).unwrap());

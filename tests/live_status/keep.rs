@@ -164,6 +164,8 @@ fn an_edited_configuration_wins_and_is_told() {
     assert_eq!((value(&httpd, "lb.retries"), value(&httpd, "lb.recover_time")), ("4".into(), "99".into()));
     let said = lines(&httpd, "JK0302");
     assert_eq!(said.len(), 2, "{said:?}");
+    // A child takes it out of the file.
+    wait_until("the file is written", || count(&httpd) == 1);
     assert!(
         said.iter().any(|line| {
             line.contains("balancer lb: retries '7': the configuration says '4' now and said '3'")
@@ -184,7 +186,8 @@ fn an_edited_configuration_wins_and_is_told() {
     httpd.write("conf/workers.properties", &workers(&farm, "retries=3 recover_time=50", KEEP));
     httpd.graceful();
     wait_until("the new configuration", || value(&httpd, "lb.recover_time") == "50");
-    assert_eq!((lines(&httpd, "JK0302").len(), count(&httpd)), (3, 0));
+    wait_until("the file is written", || count(&httpd) == 0);
+    assert_eq!((lines(&httpd, "JK0302").len(), lines(&httpd, "JK0305").len()), (3, 0));
 }
 
 #[test]

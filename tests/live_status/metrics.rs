@@ -73,6 +73,39 @@ fn requests_times_and_errors_are_counted() {
 }
 
 #[test]
+fn requests_without_a_thread_are_counted() {
+    let farm = Farm::of(3);
+    let httpd = builder(&farm, "", "").conf("JkAsync On\nJkAsyncDelay 0\n").servers(2).start();
+    assert_eq!(scrape(&httpd)["jk_parked"], 0.0);
+    let held = crate::farm::hold(&httpd, "/solo/delay/2000", 6);
+    wait_until("all of them wait", || scrape(&httpd)["jk_parked"] == 6.0);
+    assert_eq!(scrape(&httpd)["jk_in_flight{balancer=\"\",worker=\"solo\"}"], 6.0);
+    for request in held {
+        assert_eq!(request.join().unwrap().status, 200);
+    }
+    wait_until("nobody waits any more", || scrape(&httpd)["jk_parked"] == 0.0);
+}
+
+#[test]
+fn refusals_and_queues_of_balancers_are_counted() {
+    let farm = Farm::of(1);
+    let httpd = builder(&farm, "queue_size=5 queue_timeout=20000", "").start();
+    tell(&httpd, "cmd=update&w=lb&sw=lb1&vwa=s");
+    let held = crate::farm::hold(&httpd, "/lb/x", 2);
+    wait_until("two wait", || scrape(&httpd)["jk_balancer_queued{balancer=\"lb\"}"] == 2.0);
+    tell(&httpd, "cmd=update&w=lb&sw=lb1&vwa=a");
+    for request in held {
+        assert_eq!(request.join().unwrap().status, 200);
+    }
+    assert_eq!(scrape(&httpd)["jk_balancer_queued{balancer=\"lb\"}"], 0.0);
+    assert_eq!(scrape(&httpd)["jk_balancer_refused_total{balancer=\"lb\"}"], 0.0);
+    let without = builder(&farm, "", "").start();
+    tell(&without, "cmd=update&w=lb&sw=lb1&vwa=s");
+    assert_eq!(asked(&without, "/lb/x"), "503");
+    assert_eq!(scrape(&without)["jk_balancer_refused_total{balancer=\"lb\"}"], 1.0);
+}
+
+#[test]
 fn session_ids_are_counted() {
     let farm = Farm::of(3);
     let httpd = builder(&farm, "", "").start();

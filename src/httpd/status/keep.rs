@@ -2,7 +2,8 @@
 //!
 //! The parent reads the file before the workers are made, so they come into being with the settings that were kept. Whoever
 //! makes a change writes the file in its turn among those who change settings; when that fails, the change is in force
-//! nevertheless, the log says so, and the process that probes for all tries again.
+//! nevertheless, the log says so, and the process that probes for all tries again. The parent, which may be root, never
+//! writes in a directory that belongs to its children: what a start drops is written by that process, too.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
@@ -144,10 +145,8 @@ pub fn restore(brought: &mut Brought, file: Option<&KeepFile>, reading: Reading,
     }
     let stale = reading == Reading::Restart && (!journal.read().1.is_empty() || file.path().exists());
     if brought.outdated || stale {
-        let written = journal.take_turn().map_err(|error| error.to_string());
-        if let Err(why) = written.and_then(|turn| save(generation, file, &turn)) {
-            brought.notes.push((Level::Error, messages::KEPT_UNWRITTEN, why));
-        }
+        // A child writes it: the parent has more rights than the owner of the directory should lend.
+        journal.set_unsaved();
     }
 }
 
@@ -201,7 +200,7 @@ pub(super) fn save(generation: &Generation, file: &KeepFile, _turn: &Turn) -> Re
             Ok(())
         }
         Err(error) => {
-            journal.set_unsaved();
+            journal.set_failed();
             Err(format!(
                 "{}: {error}; changes made at run time are in force and end when httpd stops, unless this can be put right",
                 file.path().display()
@@ -254,12 +253,13 @@ impl Keeping {
             return None;
         }
         self.tried = Some(now);
+        let failed = journal.has_failed();
         let turn = journal.take_turn().ok()?;
         match save(generation, file, &turn) {
             Ok(()) => {
-                self.told = false;
                 let text = format!("{}: changes made at run time are written now", file.path().display());
-                Some((Level::Info, messages::KEPT_WRITTEN, text))
+                let failed = std::mem::take(&mut self.told) || failed;
+                failed.then_some((Level::Info, messages::KEPT_WRITTEN, text))
             }
             Err(why) => {
                 let first = !std::mem::replace(&mut self.told, true);
