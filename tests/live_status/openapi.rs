@@ -67,7 +67,6 @@ fn run(httpd: &Httpd, name: &str, config: &str) {
         process::stop(&mut child, libc::SIGKILL, Duration::from_secs(5));
     }
     let text = String::from_utf8_lossy(&std::fs::read(&report).unwrap()).into_owned();
-    println!("{text}");
     assert!(ended.is_some_and(|status| status.success()), "{ended:?}\n{text}");
     assert!(text.contains("seed: 7") || text.contains("Seed: 7"), "{text}");
 }
