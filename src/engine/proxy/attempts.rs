@@ -105,7 +105,7 @@ pub fn serve<H: Host, P: Links>(
     mut report: impl FnMut(&mut H, &Attempt),
 ) -> Result<Served, Failure> {
     if let Err(error) = ajp::forward::encode(&mut buffers.head, host, &worker.facts, worker.max_packet) {
-        let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
+        let failure = Failure::early(Cause::Encode(error.into()), Stage::Prepare);
         report(host, &Attempt { number: 1, failure, traffic: Traffic::default(), retried: false });
         return Err(failure);
     }
@@ -249,7 +249,7 @@ pub fn ping<L: Link>(link: &mut L, timeout: Duration) -> Result<(), Cause> {
             Ok(Some(used)) if used == n => return Ok(()),
             Ok(Some(_)) => return Err(Cause::Cut), // octets behind the CPong: out of step
             Ok(None) => {}
-            Err(malformed) => return Err(Cause::Protocol(malformed)),
+            Err(malformed) => return Err(Cause::Protocol(malformed.into())),
         }
     }
 }

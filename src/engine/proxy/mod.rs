@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod buffers;
 pub mod host;
 pub mod pump;
+mod step;
 
 pub use attempts::{Links, Served, WorkerView, serve};
 pub use buffers::Buffers;
