@@ -4,9 +4,9 @@
 //! handed out as it arrives. HTTP has no packets and no questions: the machine itself wants the next piece of request body
 //! whenever the last one is framed. Sizes are octets.
 //!
-//! A final response that comes before the request is complete: when it says that the connection will be closed, or reports
-//! anything but success, the rest of the body is not sent; a successful one may be answering the body while it reads it,
-//! so both go on. Either way the connection is closed unless the request was completed.
+//! A final response that comes before the request is complete: when it reports anything but success, the rest of the body
+//! is not sent. A successful one may be answering the body while it reads it, so both go on, also when it says that the
+//! connection will be closed. When the response is complete before the request is, the connection is closed.
 //!
 //! A body without a length is passed on chunk by chunk: after each chunk that has nothing behind it comes a
 //! [`Event::Flush`], for a backend ends a chunk early only when it wants it to be seen.
@@ -159,9 +159,7 @@ impl Client {
         let framing =
             if self.bodiless_request || matches!(status, 204 | 304) { Framing::None } else { parsed.framing };
         let keep = parsed.modern && !parsed.close && framing != Framing::UntilClose;
-        if self.body_owed() && (!keep || status >= 300) {
-            self.upload.declined = true;
-        }
+        self.upload.declined = status >= 300 && self.body_owed();
         self.phase = Phase::Body { body: Body::new(framing, self.limits.head), keep, discard: status == 205 };
         Ok(Some(parsed.head))
     }

@@ -222,8 +222,7 @@ impl<'b, X: Exchange> Pump<'b, X> {
             if self.answer_due() {
                 // A backend that never asks may have answered: then it may want no more.
                 if self.exchange.sends_unasked()
-                    && self.receive(host, link, manner, false)?
-                    && let Some(done) = self.digest(host, manner)?
+                    && let Some(done) = self.look(host, link, manner)?
                 {
                     return Ok(self.done(done));
                 }
@@ -246,6 +245,20 @@ impl<'b, X: Exchange> Pump<'b, X> {
             if !self.receive(host, link, manner, alone)? {
                 return Ok(Step::Wait(interest));
             }
+        }
+    }
+
+    /// Handles what the backend has sent by now, without waiting. `Some` when the exchange is over.
+    fn look<H: Host, L: Link>(
+        &mut self,
+        host: &mut H,
+        link: &mut L,
+        manner: &Manner<'_>,
+    ) -> Result<Option<bool>, Failure> {
+        // First what is here: it decides what a closed connection means.
+        match self.digest(host, manner)? {
+            None if self.receive(host, link, manner, false)? => self.digest(host, manner),
+            done => Ok(done),
         }
     }
 

@@ -109,8 +109,8 @@ fn early_refusals_stop_the_upload() {
     for head in [
         "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\n",
         "HTTP/1.1 302 No\r\nContent-Length: 2\r\n\r\n",
-        "HTTP/1.1 200 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
-        "HTTP/1.0 200 No\r\nContent-Length: 2\r\n\r\n",
+        "HTTP/1.1 500 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
+        "HTTP/1.0 401 No\r\nContent-Length: 2\r\n\r\n",
     ] {
         let mut client = client(RequestBody::Known(2500));
         client.frame_body(&mut packet(), 1000);
@@ -136,6 +136,10 @@ fn an_early_success_is_no_refusal() {
     assert_eq!(read(&mut client, b"1\r\nb\r\n").0, "[b] flush want 1000 ");
     client.frame_end(&mut packet);
     assert_eq!(read(&mut client, b"0\r\n\r\n").0, "keep");
+    // Also when the connection is going to be closed.
+    let mut client = self::client(RequestBody::Unknown);
+    assert_eq!(read(&mut client, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").0, "200 want 1000 ");
+    assert!(!client.declines_body());
     // The response ends first: the rest of the request is never sent, and nothing else either.
     let mut client = self::client(RequestBody::Unknown);
     assert_eq!(read(&mut client, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").0, "200 close");
