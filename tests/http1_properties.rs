@@ -38,13 +38,16 @@ fn framed() -> impl Strategy<Value = (Vec<u8>, Vec<u8>, bool)> {
     })
 }
 
+/// Names and values.
+type Lines = Vec<(String, String)>;
+
 /// Header lines that mean nothing to the message.
-fn lines() -> impl Strategy<Value = Vec<(String, String)>> {
+fn lines() -> impl Strategy<Value = Lines> {
     proptest::collection::vec(("X-[A-Za-z0-9!#$%&'*+.^_`|~-]{1,20}", "([!-~]([ -~]{0,30}[!-~])?)?"), 0..20)
 }
 
 /// A good answer: head lines, body, wire, ends by itself.
-fn answer() -> impl Strategy<Value = (Vec<(String, String)>, Vec<u8>, Vec<u8>, bool)> {
+fn answer() -> impl Strategy<Value = (Lines, Vec<u8>, Vec<u8>, bool)> {
     (lines(), framed(), 0..3usize, 200u16..600).prop_map(|(lines, (body, wire, whole), interim, status)| {
         let status = if matches!(status, 204 | 205 | 304) { 200 } else { status };
         let mut octets = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(interim);

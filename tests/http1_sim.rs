@@ -3,7 +3,13 @@
 //!
 //! `SIM_SEEDS=n` runs n seeds instead of the usual number, `SIM_SEED=s` runs one. A failure names its seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
-#![allow(missing_docs, unreachable_pub, dead_code, unused_imports, reason = "a test; it uses a part of the simulation")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    reason = "a test; it uses a part of the simulation"
+)]
 
 #[path = "support/http1_peer.rs"]
 mod http1_peer;

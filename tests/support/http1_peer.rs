@@ -134,7 +134,7 @@ impl Answer {
             _ if self.malformed => true,
             Fate::Open => false,
             Fate::Eof(at) => {
-                !(self.until_close && at > self.head.len()) && at < self.head.len() + self.needed()
+                !(self.until_close && at >= self.head.len()) && at < self.head.len() + self.needed()
             }
             Fate::Reset(at) | Fate::Silent(at) => self.until_close || at < self.head.len() + self.needed(),
         }

@@ -214,7 +214,7 @@ fn one_line(out: &mut Vec<u8>, certificate: &[u8]) -> Result<(), EncodeError> {
         if line.is_empty() {
             continue;
         }
-        if !headers::every(line, |octet| (octet >= 0x20) & (octet < 0x7f)) {
+        if !headers::every(line, |octet| matches!(octet, 0x20..=0x7e)) {
             return Err(EncodeError::BadValue(Field::Tls));
         }
         if !first {

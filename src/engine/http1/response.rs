@@ -220,7 +220,8 @@ impl<'a> Facts<'a> {
                 }
             }
             17 if same(name, b"transfer-encoding") => {
-                if !same(value, b"chunked") || std::mem::replace(&mut self.coded, true) {
+                let again = std::mem::replace(&mut self.coded, true);
+                if again || !same(value, b"chunked") {
                     return Err(Malformed::Coding);
                 }
             }

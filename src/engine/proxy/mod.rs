@@ -6,6 +6,7 @@
 pub mod attempts;
 pub mod buffers;
 pub mod host;
+pub mod probe;
 pub mod pump;
 mod step;
 
