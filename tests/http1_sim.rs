@@ -213,6 +213,43 @@ fn whatever_happens_the_client_gets_the_truth() {
 }
 
 #[test]
+fn an_early_refusal_stops_the_upload() {
+    const LENGTH: usize = 200_000;
+    let sent = |seed| {
+        let mut rng = Rng(seed);
+        let clock = Rc::new(Clock::default());
+        let framing = RequestBody::Known(LENGTH as u64);
+        let pieces = vec![(0, Piece::Data(LENGTH))];
+        let mut client = sim::Client::new(&clock, framing, pieces, Duration::from_secs(20), &mut rng);
+        client.method = "POST";
+        client.headers = vec![("Host".into(), "www.example.org".into())];
+        let answer = Answer {
+            status: 413,
+            when: When::Early(0),
+            head: b"HTTP/1.1 413 No\r\nX-Answer: 1\r\nContent-Length: 4\r\n\r\n".to_vec(),
+            rest: b"much".to_vec(),
+            body: b"much".to_vec(),
+            keeps: true,
+            until_close: false,
+            surplus: false,
+            malformed: false,
+            fate: Fate::Open,
+        };
+        let mut peer = Peer::new(answer.clone(), framing, &mut rng);
+        peer.slow = false; // or the answer would be noticed while waiting
+        let link = PeerLink::new(peer, &clock, client.ready());
+        let mut world = World { client, length: LENGTH, piece: 10_000, breaks: false, answer, link };
+        let reusable = exchange(&mut world, by_blocking).unwrap();
+        check_request(&world);
+        check_success(&world, reusable);
+        world.link.peer.borrow().body.len()
+    };
+    // Some backends of the simulation take their time with the answer.
+    let least = (0..30).map(sent).min();
+    assert!(least <= Some(20_000), "{least:?}");
+}
+
+#[test]
 fn blocking_and_by_events_come_to_the_same() {
     for_seeds(|seed| {
         let seen = |drive| {

@@ -176,7 +176,8 @@ pub struct Peer {
     time: u64,
     ends_at: Option<u64>,
     blocked_until: u64,
-    slow: bool,
+    /// Takes only parts of what is sent, or nothing for a while.
+    pub slow: bool,
     whole: bool,
 }
 

@@ -270,6 +270,12 @@ fn chunked() -> Vec<Row> {
         chunks("more data than its size", "4\r\nhello\r\n0\r\n\r\n", Abort(ChunkDataEnd, "hell")),
         chunks("less data than its size", "6\r\nhello\r\n0\r\n\r\n", Abort(ChunkDataEnd, "hello\r")),
         chunks("data that ends with a line feed", "5\r\nhello\n0\r\n\r\n", Abort(ChunkDataEnd, "hello")),
+        chunks("data that ends with two line feeds", "5\r\nhello\n\n0\r\n\r\n", Abort(ChunkDataEnd, "hello")),
+        chunks(
+            "data that ends with two carriage returns",
+            "5\r\nhello\r\r0\r\n\r\n",
+            Abort(ChunkDataEnd, "hello"),
+        ),
         chunks("no line end behind data", "5\r\nhello0\r\n\r\n", Abort(ChunkDataEnd, "hello")),
         chunks("a size that is cut", "5", Cut("")),
         chunks("data that is cut", "5\r\nhel", Cut("hel")),
