@@ -39,7 +39,7 @@ pub struct TripWait {
     pub link_writable: bool,
     /// The client has to send more of the request body.
     pub client_readable: bool,
-    /// How long at most; `None`: for ever. Then call [`Trip::expire`].
+    /// How long at most; `None`: for ever. Then call `Trip::expire`.
     pub patience: Option<Duration>,
 }
 
@@ -53,6 +53,10 @@ pub enum Progress {
 }
 
 /// A request on its way.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack of the handler; an allocation costs more than the room"
+)]
 pub(super) enum Trip<'r> {
     /// To a worker of type `ajp13`.
     Single(single::Trip<'r>),

@@ -122,6 +122,7 @@ impl Records {
             domain: node.domain.into(),
             redirect: node.redirect.into(),
             state: &self.members[place],
+            has_queue: false,
             worker: &self.workers[place],
         });
         let configured: Vec<Configured> = nodes

@@ -303,6 +303,8 @@ impl Client {
 }
 
 impl Exchange for Client {
+    type Malformed = Malformed;
+
     #[inline]
     fn feed<'a>(&mut self, input: &'a [u8]) -> Result<Fed<'a>, Malformed> {
         self.begun |= !input.is_empty();

@@ -78,7 +78,7 @@ fn judged(probed: bool, state: State, trouble: Trouble, first: Option<u64>, last
     assert!(balancer.maintain(MINUTE, now));
     let recovers = state == State::Error && member.state() == State::Recover;
     assert_eq!(member.value.load(Relaxed), if recovers { 40 } else { 0 });
-    assert_eq!(shared.workers[0].reply_timeouts.load(Relaxed), if recovers { 0 } else { 7 });
+    assert_eq!(shared.workers[0].reply_timeouts.load(Relaxed), if recovers { 0 } else { 3 });
     member.state()
 }
 
@@ -144,6 +144,21 @@ fn reply_timeouts_are_halved() {
         worker.reply_timeouts.store(before, Relaxed);
         worker.decay(intervals);
         assert_eq!(worker.reply_timeouts.load(Relaxed), after);
+    }
+}
+
+#[test]
+fn who_is_probed_is_not_tried_by_force() {
+    let shared = Shared::new(2);
+    for (state, trouble) in shared.members.iter().zip([Trouble::Connection, Trouble::Application]) {
+        state.trouble.store(trouble as u32, Relaxed);
+    }
+    for (probed, forced) in [(true, [State::Error, State::Force]), (false, [State::Force, State::Force])] {
+        let balancer = shared.with(Settings { probed, ..settings(Method::Request) }, &[1, 1], |_, _| {});
+        shared.members.iter().for_each(|state| state.set_state(State::Error));
+        let wanted = forced.iter().filter(|state| **state == State::Force).count();
+        assert_eq!(balancer.force_recovery(), wanted, "{probed}");
+        assert_eq!([0, 1].map(|place: usize| shared.members[place].state()), forced, "{probed}");
     }
 }
 

@@ -163,7 +163,7 @@ pub fn ping<L: Link>(link: &mut L, timeout: Duration) -> Result<(), Cause> {
             Ok(Some(used)) if used == n => return Ok(()),
             Ok(Some(_)) => return Err(Cause::Cut), // octets behind the CPong: out of step
             Ok(None) => {}
-            Err(malformed) => return Err(Cause::Protocol(malformed)),
+            Err(malformed) => return Err(Cause::Protocol(malformed.into())),
         }
     }
 }

@@ -9,8 +9,10 @@ pub mod buffers;
 pub mod host;
 pub mod manner;
 pub mod ping;
+pub mod probe;
 pub mod pump;
 pub mod run;
+mod step;
 
 pub use attempts::{Links, Served, WorkerView, serve};
 pub use buffers::Buffers;

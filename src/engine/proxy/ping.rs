@@ -34,7 +34,7 @@ impl Ping {
                 Ok(Some(used)) if used == n => return Ok(None),
                 Ok(Some(_)) => return Err(Cause::Cut), // octets behind the CPong: out of step
                 Ok(None) => {}
-                Err(malformed) => return Err(Cause::Protocol(malformed)),
+                Err(malformed) => return Err(Cause::Protocol(malformed.into())),
             }
         }
     }

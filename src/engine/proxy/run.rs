@@ -128,7 +128,7 @@ impl<L: Link> Run<L> {
             self.number = 1;
             let head = &mut self.buffers.head;
             if let Err(error) = ajp::forward::encode(head, host, &worker.facts, worker.max_packet) {
-                let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
+                let failure = Failure::early(Cause::Encode(error.into()), Stage::Prepare);
                 let traffic = Traffic::default();
                 self.phase = Phase::Over;
                 return Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
