@@ -140,6 +140,8 @@ pub enum Cause {
     /// The response body is shorter than the backend announced is part of [`Cause::Protocol`]; this is a status listed in
     /// `fail_on_status`.
     FailStatus(u16),
+    /// The backend answered a probe with this status, which is none of those that are wanted (`ping_status`).
+    ProbeStatus(u16),
     /// All connections of the pool are in use.
     PoolExhausted,
     /// `busy_limit` or `max_in_flight` requests are in work on the worker.
@@ -228,6 +230,7 @@ impl Failure {
             | Cause::Cut
             | Cause::Silent { .. }
             | Cause::Protocol(_)
+            | Cause::ProbeStatus(_)
             | Cause::FailStatus(_) => Fault::Backend,
         }
     }
@@ -279,6 +282,7 @@ impl Failure {
             | Cause::NoMember
             | Cause::ForcedAway
             | Cause::OverBudget
+            | Cause::ProbeStatus(_)
             | Cause::FailStatus(_) => 503,
             Cause::Protocol(_) | Cause::Cut if self.stage == Stage::Ping => 503,
             Cause::Protocol(_) | Cause::Cut => 502,
@@ -320,6 +324,9 @@ impl fmt::Display for Cause {
             }
             Self::FailStatus(status) => {
                 write!(f, "the backend answered {status}, which fail_on_status lists")
+            }
+            Self::ProbeStatus(status) => {
+                write!(f, "the backend answered the probe with {status}, which ping_status does not list")
             }
             Self::PoolExhausted => f.write_str("all connections of the pool are in use"),
             Self::Busy => f.write_str("as many requests as it takes are in work"),

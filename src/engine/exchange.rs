@@ -127,6 +127,11 @@ pub trait Exchange {
     /// Input so far ends inside a packet (so EOF or a long silence is a cut packet, not a pause between packets).
     fn inside_packet(&self) -> bool;
 
+    /// The backend sent octets that mean nothing; worth one line in the log per worker.
+    fn surplus(&self) -> bool {
+        false
+    }
+
     /// Packets of the backend that are complete so far.
     fn packets(&self) -> u64;
 

@@ -113,6 +113,7 @@ impl Outcome {
                     Self::HardStatus(status)
                 }
             }
+            Cause::ProbeStatus(_) => Self::Unreachable(Unreachable::Ping),
             Cause::Link(LinkError::Os(errno)) if LOCAL_ERRORS.contains(&errno) => Self::Local,
             _ if failure.stage == Stage::Ping => Self::Unreachable(Unreachable::Ping),
             Cause::Link(error) if failure.stage <= Stage::Connect => Self::Unreachable(match error {

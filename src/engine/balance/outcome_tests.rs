@@ -34,6 +34,7 @@ fn outcomes_of_failures() {
         (Cause::Protocol(Malformed::Magic(*b"HTTP").into()), Stage::Wait, O::Protocol),
         (Cause::Protocol(http1::Malformed::NotHttp(*b"AB\0\x01\x09").into()), Stage::Wait, O::Protocol),
         (Cause::Protocol(Malformed::SecondHead.into()), Stage::Body, O::Broken),
+        (Cause::ProbeStatus(500), Stage::Ping, reached(Unreachable::Ping)),
         (Cause::PoolExhausted, Stage::Acquire, O::Busy),
         (Cause::Busy, Stage::Acquire, O::Busy),
         (Cause::Client(ClientFault::Gone), Stage::Body, O::Client),

@@ -71,6 +71,11 @@ fn range(element: &str) -> Option<(u16, u16)> {
     }
 }
 
+/// A path, perhaps with a query, that a probe can ask for.
+pub fn is_uri(uri: &[u8]) -> bool {
+    uri.starts_with(b"/") && encode(&mut Vec::new(), Some(uri), b"localhost")
+}
+
 /// Writes a probe to `out`, which is cleared first: `HEAD` of `uri` (a path, perhaps with a query), or `OPTIONS *`. `host`:
 /// name and perhaps port for the Host header. False, and nothing written, when one of them is not fit to be sent.
 pub fn encode(out: &mut Vec<u8>, uri: Option<&[u8]>, host: &[u8]) -> bool {

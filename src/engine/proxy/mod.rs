@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod balanced;
 pub mod buffers;
 pub mod host;
+pub mod http;
 pub mod manner;
 pub mod ping;
 pub mod probe;

@@ -10,14 +10,15 @@
 
 use std::time::Duration;
 
-use super::attempts::{Attempt, Links, Served, WorkerView, ping};
+use super::attempts::{Attempt, Links, Served, WorkerView};
 use super::buffers::Buffers;
 use super::host::{BodyRead, Host};
-use super::ping::Ping;
+use super::http::{self, Question, Reply};
 use super::pump::{Interest, Pump, Step, Traffic, fill};
-use crate::engine::ajp::{self, client};
+use crate::engine::ajp::client;
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Exchange, Link, LinkError};
+use crate::engine::http1;
 use crate::engine::units::Tick;
 
 /// What a request on a worker waits for.
@@ -50,22 +51,25 @@ pub struct Run<L> {
     number: u32,
     /// Pooled connections are not to be used any more.
     fresh: bool,
+    /// The backend has answered a probe, and closed the connection behind it.
+    proven: bool,
     traffic: Traffic,
     /// What was waited for last has not come in time.
     expired: bool,
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of the time it is the large one")]
 enum Phase<L> {
     /// Nothing has been done for the next attempt.
     Acquire,
-    /// A CPing is under way.
-    Ping { link: L, reused: bool, ping: Ping, timeout: Duration, until: Tick },
+    /// A CPing or probe is under way.
+    Ping { link: L, reused: bool, ping: Question, timeout: Duration, until: Tick },
     /// The connection is good; the first body packet may have to be read.
     Ready { link: L, reused: bool },
-    /// The exchange runs.
-    Exchange { link: L, reused: bool, pump: Pump<client::Client>, interest: Option<Interest> },
+    /// An exchange over AJP runs.
+    Ajp { link: L, reused: bool, pump: Pump<client::Client>, interest: Option<Interest> },
+    /// An exchange over HTTP runs.
+    Http { link: L, reused: bool, pump: Pump<http1::Client>, interest: Option<Interest> },
     /// Between two attempts.
     Pause { until: Tick },
     /// It is over.
@@ -77,6 +81,17 @@ enum After<L> {
     Next(Phase<L>),
     Wait(Phase<L>, Wait),
     End(Result<Served, Failure>),
+}
+
+/// What a phase with a running exchange holds.
+type Running<L, X> = (L, bool, Pump<X>, Option<Interest>);
+
+fn ajp<L>((link, reused, pump, interest): Running<L, client::Client>) -> Phase<L> {
+    Phase::Ajp { link, reused, pump, interest }
+}
+
+fn http<L>((link, reused, pump, interest): Running<L, http1::Client>) -> Phase<L> {
+    Phase::Http { link, reused, pump, interest }
 }
 
 const NOTHING: Interest = Interest { link_writable: false, client_readable: false };
@@ -91,6 +106,7 @@ impl<L: Link> Run<L> {
             kept,
             number: 0,
             fresh: false,
+            proven: false,
             traffic: Traffic::default(),
             expired: false,
         }
@@ -104,7 +120,10 @@ impl<L: Link> Run<L> {
     /// The connection that a wait is about.
     pub fn link(&mut self) -> Option<&mut L> {
         match &mut self.phase {
-            Phase::Ping { link, .. } | Phase::Ready { link, .. } | Phase::Exchange { link, .. } => Some(link),
+            Phase::Ping { link, .. }
+            | Phase::Ready { link, .. }
+            | Phase::Ajp { link, .. }
+            | Phase::Http { link, .. } => Some(link),
             Phase::Acquire | Phase::Pause { .. } | Phase::Over => None,
         }
     }
@@ -126,9 +145,8 @@ impl<L: Link> Run<L> {
     ) -> Progress {
         if self.number == 0 {
             self.number = 1;
-            let head = &mut self.buffers.head;
-            if let Err(error) = ajp::forward::encode(head, host, &worker.facts, worker.max_packet) {
-                let failure = Failure::early(Cause::Encode(error.into()), Stage::Prepare);
+            if let Err(error) = http::encode(&mut self.buffers, host, worker) {
+                let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
                 let traffic = Traffic::default();
                 self.phase = Phase::Over;
                 return Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
@@ -138,11 +156,14 @@ impl<L: Link> Run<L> {
             let after = match std::mem::replace(&mut self.phase, Phase::Over) {
                 Phase::Acquire => self.acquire(host, links, worker),
                 Phase::Ping { link, reused, ping, timeout, until } => {
-                    self.ping(host, links, (link, reused), (ping, timeout, until), block)
+                    self.ping(host, links, worker, (link, reused), (ping, timeout, until), block)
                 }
                 Phase::Ready { link, reused } => self.begin(host, links, worker, (link, reused), block),
-                Phase::Exchange { link, reused, pump, interest } => {
-                    self.exchange(host, links, worker, (link, reused), (pump, interest), block)
+                Phase::Ajp { link, reused, pump, interest } => {
+                    self.exchange(host, links, worker, (link, reused), (pump, interest), block, ajp)
+                }
+                Phase::Http { link, reused, pump, interest } => {
+                    self.exchange(host, links, worker, (link, reused), (pump, interest), block, http)
                 }
                 Phase::Pause { until } => self.pause(host, links, until, block),
                 Phase::Over => After::End(Err(Failure::early(Cause::Cut, Stage::Prepare))),
@@ -180,7 +201,7 @@ impl<L: Link> Run<L> {
         let stale = failure.reused
             && !failure.replied
             && !self.fresh
-            && !matches!(failure.cause, Cause::Silent { .. });
+            && !matches!(failure.cause, Cause::Silent { .. } | Cause::ProbeStatus(_));
         let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
         let retried = allowed && !refused && (stale || self.number < worker.attempts);
         let traffic = std::mem::take(&mut self.traffic);
@@ -205,16 +226,18 @@ impl<L: Link> Run<L> {
         links: &P,
         worker: &WorkerView<'_>,
     ) -> After<L> {
-        let (link, reused) = match links.acquire(self.fresh) {
+        let (link, reused) = match links.acquire(self.fresh || self.proven) {
             Ok(acquired) => acquired,
             Err(failure) => return After::End(Err(failure)),
         };
         let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
-        After::Next(match probe {
+        let proven = std::mem::take(&mut self.proven);
+        let question = probe.filter(|_| !proven).and_then(|timeout| Some((timeout, Question::of(worker)?)));
+        After::Next(match question {
             None => Phase::Ready { link, reused },
-            Some(timeout) => {
+            Some((timeout, ping)) => {
                 let until = host.now().after(timeout);
-                Phase::Ping { link, reused, ping: Ping::default(), timeout, until }
+                Phase::Ping { link, reused, ping, timeout, until }
             }
         })
     }
@@ -223,14 +246,19 @@ impl<L: Link> Run<L> {
         &mut self,
         host: &mut H,
         links: &P,
+        worker: &WorkerView<'_>,
         (mut link, reused): (L, bool),
-        (mut state, timeout, until): (Ping, Duration, Tick),
+        (mut state, timeout, until): (Question, Duration, Tick),
         block: bool,
     ) -> After<L> {
-        let result = if block { ping(&mut link, timeout).map(|()| None) } else { state.step(&mut link) };
-        let cause = match result {
-            Ok(None) => return After::Next(Phase::Ready { link, reused }),
-            Ok(Some(writable)) => {
+        let cause = match state.step(host, worker, &mut link, timeout, block) {
+            Ok(Reply::Alive(true)) => return After::Next(Phase::Ready { link, reused }),
+            Ok(Reply::Alive(false)) => {
+                links.discard(link, false);
+                self.proven = true;
+                return After::Next(Phase::Acquire);
+            }
+            Ok(Reply::Wait(writable)) => {
                 let left = until.since(host.now());
                 if !left.is_zero() && !std::mem::take(&mut self.expired) {
                     let interest = Interest { link_writable: writable, ..NOTHING };
@@ -254,12 +282,30 @@ impl<L: Link> Run<L> {
         (link, reused): (L, bool),
         block: bool,
     ) -> After<L> {
-        let (body, bodiless) = {
-            let head = host.head();
-            (head.body, head.method == b"HEAD")
-        };
-        let limits = client::Limits { max_packet: worker.max_packet, receive_limit: worker.receive_limit };
-        let exchange = client::Client::new(limits, body, bodiless);
+        match worker.http {
+            None => {
+                let exchange = http::ajp_exchange(host, worker);
+                self.first(host, links, worker, (link, reused), block, exchange, ajp)
+            }
+            Some(view) => {
+                let exchange = http::http_exchange(host, worker, view);
+                self.first(host, links, worker, (link, reused), block, exchange, http)
+            }
+        }
+    }
+
+    /// As [`Run::begin`], in the protocol of the worker.
+    #[expect(clippy::too_many_arguments, reason = "the rest of `begin`")]
+    fn first<H: Host, P: Links<Link = L>, X: Exchange>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        (link, reused): (L, bool),
+        block: bool,
+        exchange: X,
+        phase: impl FnOnce(Running<L, X>) -> Phase<L>,
+    ) -> After<L> {
         if self.kept.is_none()
             && let Some(max) = exchange.first_body()
         {
@@ -295,17 +341,19 @@ impl<L: Link> Run<L> {
             self.buffers.reserve_body(0);
         }
         let pump = Pump::new(exchange, std::mem::take(&mut self.buffers), self.kept);
-        After::Next(Phase::Exchange { link, reused, pump, interest: None })
+        After::Next(phase((link, reused, pump, None)))
     }
 
-    fn exchange<H: Host, P: Links<Link = L>>(
+    #[expect(clippy::too_many_arguments, reason = "a phase with all that it holds")]
+    fn exchange<H: Host, P: Links<Link = L>, X: Exchange>(
         &mut self,
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
         (mut link, reused): (L, bool),
-        (mut pump, interest): (Pump<client::Client>, Option<Interest>),
+        (mut pump, interest): (Pump<X>, Option<Interest>),
         block: bool,
+        phase: impl FnOnce(Running<L, X>) -> Phase<L>,
     ) -> After<L> {
         let manner = &worker.manner;
         let result = match interest.filter(|_| std::mem::take(&mut self.expired)) {
@@ -315,7 +363,7 @@ impl<L: Link> Run<L> {
                 Ok(Step::Done { reusable }) => Ok(reusable),
                 Ok(Step::Wait(interest)) => {
                     let patience = pump.patience(host.now(), interest, manner);
-                    let phase = Phase::Exchange { link, reused, pump, interest: Some(interest) };
+                    let phase = phase((link, reused, pump, Some(interest)));
                     return After::Wait(phase, Wait { link_readable: true, interest, patience });
                 }
                 Err(failure) => Err(failure),
