@@ -16,16 +16,20 @@ mod http1_peer;
 #[path = "support/sim.rs"]
 mod sim;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
 use http1_peer::{Answer, Fate, Peer, PeerLink, When};
-use mod_jk_rs::engine::error::{Cause, ClientFault, Failure, Fault};
+use mod_jk_rs::engine::error::{Cause, ClientFault, Failure, Fault, RetryPolicy, Stage};
 use mod_jk_rs::engine::exchange::{Exchange, Link, LinkError, ROOM_BEFORE};
 use mod_jk_rs::engine::http1::{Client, Limits, Options, encode};
+use mod_jk_rs::engine::proxy::attempts::{Links, WorkerView};
+use mod_jk_rs::engine::proxy::http::HttpView;
 use mod_jk_rs::engine::proxy::pump::{Manner, Pump, Step, Timing};
+use mod_jk_rs::engine::proxy::run::{Progress, Run};
 use mod_jk_rs::engine::proxy::{BodyRead, Buffers, Host};
 use mod_jk_rs::engine::request::{RequestBody, WorkerFacts};
 use sim::client::body_octet;
@@ -263,6 +267,83 @@ fn blocking_and_by_events_come_to_the_same() {
         let events = seen(by_events);
         assert_eq!(blocking.0, events.0);
         assert!(blocking == events);
+    });
+}
+
+/// One connection, for one attempt.
+struct OneLink(RefCell<Option<PeerLink>>);
+
+impl Links for OneLink {
+    type Link = PeerLink;
+
+    fn acquire(&self, _: bool) -> Result<(PeerLink, bool), Failure> {
+        let link = self.0.borrow_mut().take();
+        link.map(|link| (link, false)).ok_or(Failure::early(Cause::Cut, Stage::Connect))
+    }
+
+    fn release(&self, link: PeerLink) {
+        self.discard(link, false);
+    }
+
+    fn discard(&self, link: PeerLink, _: bool) {
+        self.0.borrow_mut().replace(link);
+    }
+
+    fn pause(&self, _: Duration) {}
+}
+
+/// The whole of an attempt over HTTP, in blocking steps or in others.
+fn attempt(mut world: World, block: bool) -> (R, Vec<u8>, bool, Vec<u8>) {
+    let view = HttpView { options: Options::default(), limits: Limits::default(), check: None };
+    let worker = WorkerView {
+        http: Some(&view),
+        facts: WorkerFacts { secret: None, route: None, activation: b"ACT" },
+        max_packet: world.piece,
+        receive_limit: 65_535,
+        first_body: usize::MAX,
+        manner: MANNER,
+        connect_ping: Some(Duration::from_secs(1)),
+        prepost_ping: None,
+        attempts: 1,
+        pause: Duration::ZERO,
+        policy: RetryPolicy {
+            explicit: false,
+            not_after_request: false,
+            always_head: false,
+            always_get: false,
+        },
+        reuse: true,
+        abrupt_on_client_error: false,
+    };
+    let links = OneLink(RefCell::new(Some(world.link)));
+    let mut run = Run::new(Buffers::default(), None);
+    let result = loop {
+        let wait = match run.step(&mut world.client, &links, &worker, block, |_, _| {}) {
+            Progress::Done(result) => break result,
+            Progress::Wait(wait) => wait,
+        };
+        assert!(!block, "a blocking step has to be the last");
+        let descriptor = if wait.interest.client_readable { world.client.body_descriptor() } else { None };
+        let patience = wait.patience.expect("all cases have a limit");
+        let link = run.link().expect("a connection");
+        match link.wait(wait.interest.link_writable, descriptor, patience) {
+            Ok(()) => {}
+            Err(LinkError::TimedOut) => run.expire(),
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    let link = links.0.into_inner().expect("it comes back");
+    let body = link.peer.borrow().body.clone();
+    let result = result.map(|served| served.reusable).map_err(|last| last.failure);
+    (result, world.client.body, world.client.ended, body)
+}
+
+#[test]
+fn attempts_that_are_put_aside_come_to_the_same() {
+    for_seeds(|seed| {
+        let (blocking, aside) = (attempt(build(seed), true), attempt(build(seed), false));
+        assert_eq!(blocking.0, aside.0);
+        assert!(blocking == aside, "bodies differ");
     });
 }
 

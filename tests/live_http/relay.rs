@@ -113,7 +113,7 @@ fn connections_are_used_again(mpm: Mpm) {
         let last = asked.path() == "/app/last";
         say(stream, "200 OK", if last { "Connection: close\r\n" } else { "" }, b"x") && !last
     });
-    let httpd = front(mpm, &backend, "<Location /app/alone>\nSetEnv none 1\n</Location>");
+    let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     for path in ["/app/1", "/app/2", "/app/last", "/app/3", "/app/4"] {
         let answer = client.get(path);
@@ -122,6 +122,38 @@ fn connections_are_used_again(mpm: Mpm) {
     let connections: Vec<_> = backend.asked().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections, [0, 0, 0, 1, 1]);
     httpd.assert_no_errors(&[]);
+}
+
+#[test]
+fn without_reuse_the_backend_is_told_to_close() {
+    let backend = HttpBackend::named("a");
+    let httpd = front(Mpm::Event, &backend, "JkOptions +DisableReuse");
+    let mut client = Client::connect(httpd.port());
+    for connection in 0..3 {
+        assert_eq!(client.get("/app/x").status, 200);
+        let asked = backend.last();
+        assert_eq!((asked.connection, asked.header("Connection")), (connection, vec!["close"]));
+    }
+}
+
+#[test]
+fn listed_statuses_are_failures_and_errors_can_be_replaced() {
+    let backend = HttpBackend::start(|asked, stream| {
+        let status = asked.path().rsplit('/').next().unwrap();
+        say(stream, &format!("{status} X"), "Content-Type: text/plain\r\n", b"backend")
+    });
+    let conf = "JkMount /app/* w\nJkMount /own/* w;use_server_errors=500";
+    let workers = backend.worker("w", "fail_on_status=503,-507\nretries=1");
+    let httpd = Httpd::builder().workers(workers).conf(conf).start();
+    let answer = client::get(httpd.port(), "/app/500");
+    assert_eq!((answer.status, answer.text()), (500, "backend".to_owned()));
+    for path in ["/app/503", "/app/507"] {
+        let answer = client::get(httpd.port(), path);
+        assert!(answer.status == 503 && answer.text() != "backend", "{path} {}", answer.status);
+    }
+    let answer = client::get(httpd.port(), "/own/500");
+    assert!(answer.status == 500 && answer.text() != "backend", "{}", answer.text());
+    assert!(httpd.jk_log().contains("JK0211"), "{}", httpd.jk_log());
 }
 
 #[test]
