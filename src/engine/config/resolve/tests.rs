@@ -83,6 +83,11 @@ fn http_workers() {
     let http = probed.http.unwrap();
     assert_eq!(http.ping_uri.as_deref(), Some("/up?x"));
     assert!(http.ping_status.contain(404) && !http.ping_status.contain(200));
+    // Everything that is not about AJP, under the same names.
+    let same = defs::table().iter().filter(|def| def.group == defs::Group::Ajp13).map(|def| def.name);
+    assert_eq!(same.collect::<Vec<_>>(), ["max_packet_size", "secret", "secret_file"]);
+    let queued = of("worker.a.max_in_flight=3\nworker.a.queue_size=4\nworker.a.queue_timeout=5\n");
+    assert_eq!((queued.max_in_flight, queued.queue_size), (3, 4));
     // It is on another machine, and there is no secret to miss.
     assert!(load(&lines("worker.a.host=10.0.0.1\n")).1.is_empty());
     assert_eq!(
