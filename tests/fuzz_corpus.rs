@@ -28,6 +28,18 @@ fn requests() {
 }
 
 #[test]
+fn http_responses() {
+    let seeds = seeds("http1_response", 20);
+    seeds.iter().for_each(|(_, octets)| mod_jk_rs::engine::http1::fuzzing::http1_response(octets));
+}
+
+#[test]
+fn http_requests() {
+    let seeds = seeds("http1_request", 9);
+    seeds.iter().for_each(|(_, octets)| mod_jk_rs::engine::http1::fuzzing::http1_request(octets));
+}
+
+#[test]
 fn paths() {
     let seeds = seeds("self_check", 8);
     seeds.iter().for_each(|(_, octets)| mod_jk_rs::engine::route::fuzzing::self_check(octets));

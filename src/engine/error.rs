@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use super::ajp::{EncodeError, Malformed};
 use super::exchange::LinkError;
+use super::{ajp, http1};
 
 /// Where in its life the request was when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +52,77 @@ pub enum ClientFault {
     Answered,
 }
 
+/// How a backend broke the protocol it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breach {
+    /// AJP.
+    Ajp(ajp::Malformed),
+    /// HTTP/1.
+    Http(http1::Malformed),
+}
+
+impl Breach {
+    /// The usual cause, when the octets tell it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Ajp(malformed) => malformed.hint(),
+            Self::Http(malformed) => malformed.hint(),
+        }
+    }
+}
+
+impl From<ajp::Malformed> for Breach {
+    fn from(malformed: ajp::Malformed) -> Self {
+        Self::Ajp(malformed)
+    }
+}
+
+impl From<http1::Malformed> for Breach {
+    fn from(malformed: http1::Malformed) -> Self {
+        Self::Http(malformed)
+    }
+}
+
+/// Why a request cannot be sent in the protocol of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsendable {
+    /// AJP.
+    Ajp(ajp::EncodeError),
+    /// HTTP/1.
+    Http(http1::EncodeError),
+}
+
+impl Unsendable {
+    /// HTTP status that tells the client.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Ajp(error) => error.status(),
+            Self::Http(error) => error.status(),
+        }
+    }
+}
+
+impl From<ajp::EncodeError> for Unsendable {
+    fn from(error: ajp::EncodeError) -> Self {
+        Self::Ajp(error)
+    }
+}
+
+impl From<http1::EncodeError> for Unsendable {
+    fn from(error: http1::EncodeError) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ajp(error) => error.fmt(f),
+            Self::Http(error) => error.fmt(f),
+        }
+    }
+}
+
 /// What went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -65,10 +136,12 @@ pub enum Cause {
         limit_ms: u64,
     },
     /// The backend broke the protocol.
-    Protocol(Malformed),
+    Protocol(Breach),
     /// The response body is shorter than the backend announced is part of [`Cause::Protocol`]; this is a status listed in
     /// `fail_on_status`.
     FailStatus(u16),
+    /// The backend answered a probe with this status, which is none of those that are wanted (`ping_status`).
+    ProbeStatus(u16),
     /// All connections of the pool are in use.
     PoolExhausted,
     /// `busy_limit` or `max_in_flight` requests are in work on the worker.
@@ -87,7 +160,7 @@ pub enum Cause {
     /// Too many requests have gone to a further member already (`retry_budget`).
     OverBudget,
     /// The request cannot be encoded.
-    Encode(EncodeError),
+    Encode(Unsendable),
     /// The client's side failed.
     Client(ClientFault),
 }
@@ -157,6 +230,7 @@ impl Failure {
             | Cause::Cut
             | Cause::Silent { .. }
             | Cause::Protocol(_)
+            | Cause::ProbeStatus(_)
             | Cause::FailStatus(_) => Fault::Backend,
         }
     }
@@ -208,6 +282,7 @@ impl Failure {
             | Cause::NoMember
             | Cause::ForcedAway
             | Cause::OverBudget
+            | Cause::ProbeStatus(_)
             | Cause::FailStatus(_) => 503,
             Cause::Protocol(_) | Cause::Cut if self.stage == Stage::Ping => 503,
             Cause::Protocol(_) | Cause::Cut => 502,
@@ -241,9 +316,17 @@ impl fmt::Display for Cause {
             }
             Self::Cut => f.write_str("the backend closed the connection in the middle of its response"),
             Self::Silent { limit_ms } => write!(f, "no reply within {limit_ms} ms"),
-            Self::Protocol(malformed) => write!(f, "the backend broke the AJP protocol: {malformed}"),
+            Self::Protocol(Breach::Ajp(malformed)) => {
+                write!(f, "the backend broke the AJP protocol: {malformed}")
+            }
+            Self::Protocol(Breach::Http(malformed)) => {
+                write!(f, "the backend broke the HTTP protocol: {malformed}")
+            }
             Self::FailStatus(status) => {
                 write!(f, "the backend answered {status}, which fail_on_status lists")
+            }
+            Self::ProbeStatus(status) => {
+                write!(f, "the backend answered the probe with {status}, which ping_status does not list")
             }
             Self::PoolExhausted => f.write_str("all connections of the pool are in use"),
             Self::Busy => f.write_str("as many requests as it takes are in work"),

@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
-use super::ajp::{self, Malformed};
+use super::ajp;
+use super::error::Breach;
+use super::http1;
 
 /// Octets an [`Exchange`] may use in front of the data of a body packet.
 pub const ROOM_BEFORE: usize = 24;
@@ -18,14 +20,17 @@ pub const ROOM_AFTER: usize = 8;
 pub enum Fields<'a> {
     /// Pairs of an AJP Send Headers packet.
     Ajp(ajp::reply::Pairs<'a>),
+    /// Lines of an HTTP/1 response head.
+    Http(http1::response::Pairs<'a>),
 }
 
 impl<'a> Fields<'a> {
     /// The octets that hold most of the names and values still to come, in the order they come, most of them followed by
-    /// a NUL: one copy of all of it is cheaper than one of each.
+    /// a NUL: one copy of all of it is cheaper than one of each. Empty when the protocol puts no NUL behind them.
     pub fn octets(&self) -> &'a [u8] {
         match self {
             Self::Ajp(pairs) => pairs.octets(),
+            Self::Http(_) => &[],
         }
     }
 }
@@ -38,6 +43,7 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Ajp(pairs) => pairs.next(),
+            Self::Http(pairs) => pairs.next(),
         }
     }
 }
@@ -45,7 +51,7 @@ impl<'a> Iterator for Fields<'a> {
 /// The head of a backend's response.
 #[derive(Debug, Clone)]
 pub struct ResponseHead<'a> {
-    /// 200 to 999.
+    /// 200 to 999; 101 when an HTTP backend agrees to leave HTTP, which it was asked for.
     pub status: u16,
     /// Reason phrase worth showing; `None` when the standard phrase is to be used.
     pub reason: Option<&'a [u8]>,
@@ -96,11 +102,14 @@ pub struct Fed<'a> {
 
 /// The client side of a backend protocol: one request, one response.
 pub trait Exchange {
+    /// How a backend can break this protocol.
+    type Malformed: Into<Breach>;
+
     /// Looks at the front of `input`. Call again with the rest until it answers [`Event::More`].
     ///
     /// # Errors
     /// The backend broke the protocol; the connection must be closed.
-    fn feed<'a>(&mut self, input: &'a [u8]) -> Result<Fed<'a>, Malformed>;
+    fn feed<'a>(&mut self, input: &'a [u8]) -> Result<Fed<'a>, Self::Malformed>;
 
     /// Largest first body packet that must follow the head without being asked for; `None` if none must.
     fn first_body(&self) -> Option<usize>;
@@ -118,6 +127,11 @@ pub trait Exchange {
     /// Input so far ends inside a packet (so EOF or a long silence is a cut packet, not a pause between packets).
     fn inside_packet(&self) -> bool;
 
+    /// The backend sent octets that mean nothing; worth one line in the log per worker.
+    fn surplus(&self) -> bool {
+        false
+    }
+
     /// Packets of the backend that are complete so far.
     fn packets(&self) -> u64;
 
@@ -126,6 +140,23 @@ pub trait Exchange {
 
     /// Request body still has to be delivered: octets of a known length left, or the end of an unknown one not sent.
     fn body_owed(&self) -> bool;
+
+    /// The machine wants request body by itself, not because the backend asks for it: before each packet somebody has to
+    /// look whether the backend has answered meanwhile.
+    fn sends_unasked(&self) -> bool {
+        false
+    }
+
+    /// The backend has answered for good and reads no more request body: nothing more is to be sent, asked for or not.
+    fn declines_body(&self) -> bool {
+        false
+    }
+
+    /// The backend has closed the connection in an orderly way. True when that is how the response ends; the next
+    /// [`Exchange::feed`] says so then. Otherwise the response is cut.
+    fn closed(&mut self) -> bool {
+        false
+    }
 }
 
 /// Why a backend connection failed; the phase is known to the caller.

@@ -5,6 +5,8 @@
 
 /// Most options a message may list in its Connection headers; real ones list up to three. The cap keeps the filter linear.
 pub const MAX_CONNECTION_OPTIONS: usize = 64;
+/// Most Connection headers of a response that name further headers; a backend has no reason for a second one.
+const MAX_NAMING: usize = 4;
 
 /// `name` equals `lower`, which must be written in lower case, whatever the case of `name`.
 ///
@@ -245,6 +247,32 @@ impl Listed {
 
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         !is_protected(name) && lists(self.text.get(..self.used).unwrap_or_default(), name)
+    }
+}
+
+/// Values of Connection headers of a response that name headers which would be passed on otherwise.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Naming<'a> {
+    values: [&'a [u8]; MAX_NAMING],
+    used: usize,
+}
+
+impl<'a> Naming<'a> {
+    /// Takes note of a trimmed Connection value.
+    pub(crate) fn add(&mut self, value: &'a [u8]) -> Result<(), BadConnection> {
+        if connection_names_others(value)? {
+            *self.values.get_mut(self.used).ok_or(BadConnection)? = value;
+            self.used += 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        self.used > 0 && !is_protected(name) && self.values.iter().any(|value| lists(value, name))
     }
 }
 

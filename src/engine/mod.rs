@@ -10,6 +10,7 @@ pub mod error;
 pub mod exchange;
 pub mod fuzzing;
 pub mod headers;
+pub mod http1;
 pub mod proxy;
 pub mod request;
 pub mod route;

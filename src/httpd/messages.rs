@@ -67,21 +67,21 @@ messages! {
     NOT_MAPPED = "JK0106", "Debug: why a request is not forwarded.", "Nothing.";
     BAD_TIMEOUT = "JK0107", "JK_REPLY_TIMEOUT is not a number and is ignored.", "Set it to milliseconds, 0 for no limit.";
     CONNECT_FAILED = "JK0201", "No connection to the backend could be opened.",
-        "Check that the backend runs, that its AJP connector listens at this address, and that no firewall is in between.";
+        "Check that the backend runs, that its connector listens at this address, and that no firewall is in between.";
     POOL_EXHAUSTED = "JK0202", "All connections of the worker's pool were in use until connection_acquire_timeout was over.",
         "Raise connection_pool_size, or find out why the backend is slow.";
-    PING_FAILED = "JK0203", "A CPing was not answered with a CPong in time.",
-        "The backend hangs or is overloaded, or the port does not speak AJP; compare ping_timeout, connect_timeout and prepost_timeout with its pauses.";
+    PING_FAILED = "JK0203", "A CPing was not answered with a CPong in time, or the probe of an HTTP worker (ping_uri) not with a wanted status.",
+        "The backend hangs or is overloaded, or the port does not speak the protocol of the worker; compare ping_timeout, connect_timeout and prepost_timeout with its pauses.";
     SEND_FAILED = "JK0204", "Sending the request to the backend failed.",
         "The backend closed the connection or does not read; see its log.";
     REPLY_TIMEOUT = "JK0205", "The backend did not answer within reply_timeout.",
         "Find out why the application is slow, or raise reply_timeout for this worker.";
     REPLY_LOST = "JK0206", "The backend closed the connection before its response was complete.",
-        "See the backend's log: it may have been restarted, or a response header may be larger than its packetSize.";
-    PROTOCOL = "JK0207", "The backend sent something that is not valid AJP/1.3.",
-        "Check that the port is that of an AJP connector and that packetSize and max_packet_size agree.";
-    UNSENDABLE = "JK0208", "The request cannot be expressed as an AJP packet.",
-        "If it is too large, raise max_packet_size here and packetSize at the backend together.";
+        "See the backend's log: it may have been restarted, or over AJP a response header may be larger than its packetSize.";
+    PROTOCOL = "JK0207", "The backend sent something that is not valid in the protocol of the worker, AJP/1.3 or HTTP/1.",
+        "Check that the port is that of a connector for the worker's type, and over AJP that packetSize and max_packet_size agree.";
+    UNSENDABLE = "JK0208", "The request cannot be expressed in the protocol of the worker.",
+        "If it is too large for AJP, raise max_packet_size here and packetSize at the backend together.";
     CLIENT_BODY = "JK0209", "The body of the request could not be read from the client.",
         "A client that is slow, gone or broken, or a limit such as LimitRequestBody.";
     CLIENT_GONE = "JK0210", "The client closed its connection before the response was delivered.",
@@ -148,7 +148,7 @@ pub fn of_failure(failure: &Failure) -> Message {
         (Cause::ForcedAway, _) => FORCED,
         (Cause::OverBudget, _) => BUDGET,
         (Cause::FailStatus(_), _) => FAIL_STATUS,
-        (_, Stage::Ping) => PING_FAILED,
+        (Cause::ProbeStatus(_), _) | (_, Stage::Ping) => PING_FAILED,
         (Cause::Protocol(_), _) => PROTOCOL,
         (_, Stage::Prepare | Stage::Acquire | Stage::Connect) => CONNECT_FAILED,
         (Cause::Silent { .. } | Cause::Link(LinkError::TimedOut), Stage::Wait | Stage::Body) => REPLY_TIMEOUT,

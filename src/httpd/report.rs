@@ -9,7 +9,7 @@ use super::host::HttpdHost;
 use super::joblog::Level;
 use super::messages;
 use super::runtime::{Backend, Connections, Farm};
-use crate::engine::error::{Cause, Failure, Fault};
+use crate::engine::error::{Cause, Failure, Fault, Stage};
 use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
 use crate::engine::text::Escaped;
@@ -20,7 +20,8 @@ use crate::transport::clock;
 /// Log lines about a delivered response.
 pub(super) fn delivered(host: &HttpdHost<'_>, live: &Live, worker: &Backend, served: &Served) {
     let request = host.request();
-    if host.status() == Some(403)
+    if worker.speaks_ajp()
+        && host.status() == Some(403)
         && !served.reusable
         && !worker.warned_forbidden.swap(true, Ordering::Relaxed)
     {
@@ -100,6 +101,10 @@ pub(super) fn attempt(
         Cause::Protocol(malformed) => malformed.hint(),
         _ => None,
     };
+    let stage = match failure.stage {
+        Stage::Ping if !worker.speaks_ajp() => "probing".to_owned(),
+        stage => stage.to_string(),
+    };
     let balancer = farm.map_or_else(String::new, |farm| format!("balancer {}: ", farm.balancer.name));
     live.log.request(
         request,
@@ -110,7 +115,7 @@ pub(super) fn attempt(
             worker.name,
             worker.address,
             failure.cause,
-            failure.stage,
+            stage,
             attempt.number,
             clock::now().since(begun).as_secs_f64() * 1000.0,
             attempt.traffic.sent,

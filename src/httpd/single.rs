@@ -1,4 +1,4 @@
-//! A request for a worker of type `ajp13`.
+//! A request for a worker of type `ajp13` or `http`.
 
 use super::adapt::adapt;
 use super::host::HttpdHost;
@@ -35,7 +35,7 @@ impl<'r> Trip<'r> {
     ) -> Result<Self, Failure> {
         let request = host.request();
         let live = order.live;
-        request.note(c"JK_WORKER_TYPE", c"ajp13");
+        request.note(c"JK_WORKER_TYPE", worker.type_name());
         let links = Connections::new(worker);
         let cell = live.generation.worker_cell(worker.place);
         let in_work = worker.enter(cell, true).map_err(|cause| {

@@ -59,7 +59,7 @@ pub enum Progress {
     reason = "lives on the stack of the handler; an allocation costs more than the room"
 )]
 pub(super) enum Trip<'r> {
-    /// To a worker of type `ajp13`.
+    /// To a worker of type `ajp13` or `http`.
     Single(single::Trip<'r>),
     /// Through one of type `lb`.
     Balanced(balanced::Trip<'r>),

@@ -21,7 +21,7 @@ use crate::transport::clock;
 
 /// Time between two looks at the members: a member that is back is used again within two of them.
 const LOOK: Duration = Duration::from_millis(250);
-/// Longest time a probe waits for a connection, and then for the CPong.
+/// Longest time a probe waits for a connection, and then for the answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Probes that run at one time.
 const AT_ONCE: usize = 32;
@@ -93,7 +93,7 @@ struct Round {
     maintained: Tick,
     /// The office was held at the last look.
     in_office: bool,
-    /// AJP workers that are being probed.
+    /// Backends that are being probed.
     probing: HashSet<usize>,
     /// What is known of the file of changes.
     keeping: status::Keeping,

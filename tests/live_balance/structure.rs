@@ -49,7 +49,10 @@ fn what_is_no_farm_is_refused() {
     let two = "l.balance_workers=a,b\na.port=1\nb.port=2\n";
     for (lines, wanted) in [
         ("", "balancer 'l' has no members; set worker.l.balance_workers"),
-        ("l.balance_workers=l", "member 'l' of balancer 'l' has type lb; members must have type ajp13"),
+        (
+            "l.balance_workers=l",
+            "member 'l' of balancer 'l' has type lb; members must have type ajp13 or http",
+        ),
         (
             "l.balance_workers=a,m\na.port=1\nm.type=lb\nm.balance_workers=a",
             "member 'm' of balancer 'l' has type lb",

@@ -77,7 +77,7 @@ fn old_names_are_accepted_and_the_new_ones_are_told() {
     let backend = Backend::start();
     let old: Vec<(&str, &str)> = defs::table()
         .iter()
-        .filter(|def| matches!(def.group, Group::Ajp13 | Group::Member | Group::Obsolete))
+        .filter(|def| matches!(def.group, Group::Relay | Group::Ajp13 | Group::Member | Group::Obsolete))
         .filter_map(|def| match def.standing {
             Standing::Deprecated(instead) => Some((def.name, instead)),
             Standing::Current => None,

@@ -50,6 +50,7 @@ pub struct Case {
 /// A worker without peculiarities.
 pub fn plain_worker() -> WorkerView<'static> {
     WorkerView {
+        http: None,
         facts: WorkerFacts { secret: None, route: None, activation: b"ACT" },
         max_packet: 8192,
         receive_limit: 65_535,
@@ -85,6 +86,7 @@ fn worker(rng: &mut Rng) -> WorkerView<'static> {
     let plain = plain_worker();
     let ping = Duration::from_millis(500);
     WorkerView {
+        http: None,
         max_packet: rng.pick(&[8192, 8192, 16_384, 65_536]),
         manner: Manner {
             fail_on: if rng.chance(20) { &[503, -500] } else { &[] },

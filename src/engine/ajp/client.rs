@@ -144,11 +144,6 @@ impl Client {
         }
     }
 
-    /// The response head held more octets than its headers; worth one line in the log per worker.
-    pub fn surplus(&self) -> bool {
-        self.surplus
-    }
-
     /// A packet was larger than `max_packet`; worth one line in the log per worker.
     pub fn oversized(&self) -> bool {
         self.oversized
@@ -303,6 +298,12 @@ impl Client {
 }
 
 impl Exchange for Client {
+    type Malformed = Malformed;
+
+    fn surplus(&self) -> bool {
+        self.surplus
+    }
+
     #[inline]
     fn feed<'a>(&mut self, input: &'a [u8]) -> Result<Fed<'a>, Malformed> {
         self.begun |= !input.is_empty();

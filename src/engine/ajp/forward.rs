@@ -456,7 +456,7 @@ fn check(text: &[u8], field: Field) -> Result<(), EncodeError> {
 }
 
 /// `*`, or `/` and URI characters with complete percent triplets; no query and no fragment (RFC 3986 section 3.3).
-fn is_path(uri: &[u8]) -> bool {
+pub(in crate::engine) fn is_path(uri: &[u8]) -> bool {
     if uri.first() != Some(&b'/') {
         return uri == b"*";
     }
@@ -498,7 +498,7 @@ static PATH: [bool; 256] = {
 };
 
 /// The plain decimal digits of `number`.
-fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+pub(in crate::engine) fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut start = digits.len();
     for place in digits.iter_mut().rev() {
         *place = b'0' + u8::try_from(number % 10).unwrap_or(0);

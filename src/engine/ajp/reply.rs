@@ -8,14 +8,12 @@ use super::codes;
 use super::malformed::{Field, Malformed};
 use super::wire::{Reader, StringFault};
 use crate::engine::exchange::{Fields, ResponseHead};
-use crate::engine::headers::{self, Glance};
+use crate::engine::headers::{self, Glance, Naming};
 
 /// Longest reason phrase that is passed on; phrases are a few words, and longer ones only bloat the status line.
 const MAX_REASON: usize = 256;
 /// Most digits of a Content-Length: 18 nines fit every 64-bit integer, signed ones of the host included.
 const MAX_LENGTH_DIGITS: usize = 18;
-/// Most Connection headers that name further headers; a backend has no reason for a second one.
-const MAX_CONNECTION_HEADERS: usize = 4;
 
 /// A checked Send Headers packet.
 #[derive(Debug)]
@@ -35,7 +33,7 @@ pub struct Pairs<'a> {
     left: u16,
     /// Bit by bit from the lowest: the next headers that have to be looked at. The others go to the client as they are.
     look: u64,
-    listed: Listed<'a>,
+    listed: Naming<'a>,
 }
 
 /// Headers that need a look whatever their value is.
@@ -81,7 +79,7 @@ impl<'a> Iterator for Pairs<'a> {
                 return Some((name, value));
             }
             // No coded name is a hop-by-hop one.
-            if let Some(value) = self.listed.admit(name, value, coded) {
+            if let Some(value) = admit(&self.listed, name, value, coded) {
                 return Some((name, value));
             }
         }
@@ -89,34 +87,11 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// Values of Connection headers that name headers which would be passed on otherwise.
-#[derive(Debug, Clone, Default)]
-struct Listed<'a> {
-    values: [&'a [u8]; MAX_CONNECTION_HEADERS],
-    used: usize,
-}
-
-impl<'a> Listed<'a> {
-    fn add(&mut self, value: &'a [u8]) -> Result<(), Malformed> {
-        if headers::connection_names_others(value).map_err(|headers::BadConnection| Malformed::Connection)? {
-            *self.values.get_mut(self.used).ok_or(Malformed::Connection)? = value;
-            self.used += 1;
-        }
-        Ok(())
-    }
-
-    /// The trimmed value of a header, when the client is to get it.
-    #[cold]
-    fn admit<'v>(&self, name: &[u8], value: &'v [u8], coded: bool) -> Option<&'v [u8]> {
-        let dropped = (!coded && headers::is_response_hop(name)) || self.contains(name);
-        (!dropped).then(|| headers::trim(value))
-    }
-
-    fn contains(&self, name: &[u8]) -> bool {
-        self.used > 0
-            && !headers::is_protected(name)
-            && self.values.iter().any(|value| headers::lists(value, name))
-    }
+/// The trimmed value of a header, when the client is to get it.
+#[cold]
+fn admit<'v>(listed: &Naming<'_>, name: &[u8], value: &'v [u8], coded: bool) -> Option<&'v [u8]> {
+    let dropped = (!coded && headers::is_response_hop(name)) || listed.contains(name);
+    (!dropped).then(|| headers::trim(value))
 }
 
 /// Checks the payload of a Send Headers packet, without its type octet.
@@ -136,7 +111,7 @@ pub fn parse(payload: &[u8]) -> Result<Reply<'_>, Malformed> {
 
     let first = reader.clone();
     let mut content_length = None;
-    let mut listed = Listed::default();
+    let mut listed = Naming::default();
     let mut look = 0;
     let mut bit = 1u64;
     for _ in 0..count {
@@ -153,11 +128,13 @@ pub fn parse(payload: &[u8]) -> Result<Reply<'_>, Malformed> {
                     return Err(Malformed::ContentLengthTwice);
                 }
             }
-            Name::Connection => listed.add(headers::trim(value))?,
+            Name::Connection => {
+                listed.add(headers::trim(value)).map_err(|headers::BadConnection| Malformed::Connection)?
+            }
             Name::Special | Name::Plain => {}
         }
     }
-    if listed.used > 0 {
+    if !listed.is_empty() {
         look = u64::MAX;
     }
     let fields = Fields::Ajp(Pairs { rest: first, left: count, look, listed });
@@ -315,7 +292,7 @@ mod tests {
     #[test]
     fn a_connection_header_must_be_a_list_of_names() {
         assert_eq!(parse(&payload(200, b"", &[(b"Connection", b"a b")])).unwrap_err(), Malformed::Connection);
-        let many: Vec<(&[u8], &[u8])> = vec![(b"Connection", b"x"); MAX_CONNECTION_HEADERS + 1];
+        let many: Vec<(&[u8], &[u8])> = vec![(b"Connection", b"x"); 5];
         assert_eq!(parse(&payload(200, b"", &many)).unwrap_err(), Malformed::Connection);
     }
 

@@ -15,8 +15,9 @@ use super::state::{MemberState, State, Trouble, WorkerState, tick};
 use super::{Balancer, Member};
 use crate::engine::ajp::Malformed;
 use crate::engine::config::model::Method;
-use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::error::{Breach, Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::LinkError;
+use crate::engine::http1;
 use crate::engine::proxy::attempts::Served;
 use crate::engine::units::Tick;
 
@@ -112,6 +113,7 @@ impl Outcome {
                     Self::HardStatus(status)
                 }
             }
+            Cause::ProbeStatus(_) => Self::Unreachable(Unreachable::Ping),
             Cause::Link(LinkError::Os(errno)) if LOCAL_ERRORS.contains(&errno) => Self::Local,
             _ if failure.stage == Stage::Ping => Self::Unreachable(Unreachable::Ping),
             Cause::Link(error) if failure.stage <= Stage::Connect => Self::Unreachable(match error {
@@ -124,9 +126,10 @@ impl Outcome {
                 Self::Unreachable(Unreachable::Timeout)
             }
             Cause::Silent { .. } => Self::ReplyTimeout,
-            Cause::Protocol(Malformed::Magic(_) | Malformed::EmptyPacket | Malformed::TooLong { .. }) => {
-                Self::Protocol
-            }
+            Cause::Protocol(
+                Breach::Ajp(Malformed::Magic(_) | Malformed::EmptyPacket | Malformed::TooLong { .. })
+                | Breach::Http(http1::Malformed::NotHttp(_)),
+            ) => Self::Protocol,
             Cause::Protocol(_) | Cause::Link(_) | Cause::Cut => Self::Broken,
         }
     }

@@ -24,8 +24,10 @@ fn heading(group: Group) -> &'static str {
     match group {
         Group::Global => "Global properties (`worker.<name>`)",
         Group::Common => "Properties of all workers (`worker.<worker>.<name>`)",
-        Group::Ajp13 => "Properties of `ajp13` workers",
-        Group::Member => "Properties of `ajp13` workers as members of a balancer",
+        Group::Relay => "Properties of `ajp13` and `http` workers",
+        Group::Ajp13 => "Properties of `ajp13` workers only",
+        Group::Http => "Properties of `http` workers only",
+        Group::Member => "Properties of `ajp13` and `http` workers as members of a balancer",
         Group::Lb => "Properties of `lb` workers",
         Group::Status => "Properties of `status` workers",
         Group::Obsolete => "Obsolete properties",

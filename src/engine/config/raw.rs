@@ -8,6 +8,7 @@ use super::model::{Activation, HashKey, Lock, Method, PingMode, Rating};
 use super::properties::Property;
 use super::secret::Secret;
 use super::value::{self, BadInteger};
+use crate::engine::http1::probe::Statuses;
 
 /// What `host` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum RawHost {
     Unix(String),
 }
 
-/// An `ajp13` worker; fields are properties.
+/// An `ajp13` or `http` worker; fields are properties.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "named after the properties, which are described in `defs`")]
 pub struct RawAjp13 {
@@ -53,6 +54,8 @@ pub struct RawAjp13 {
     pub max_packet_size: Option<usize>,
     pub secret: Option<Secret>,
     pub secret_file: Option<String>,
+    pub ping_uri: Option<String>,
+    pub ping_status: Option<Statuses>,
     pub lbfactor: Option<u32>,
     pub distance: Option<i32>,
     pub route: Option<String>,

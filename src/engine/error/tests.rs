@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::ajp::forward::Field;
+use crate::engine::ajp::{EncodeError, Malformed};
 
 const DEFAULT: RetryPolicy =
     RetryPolicy { explicit: false, not_after_request: false, always_head: false, always_get: false };
@@ -14,7 +15,7 @@ const CLOSED: Cause = Cause::Link(LinkError::Closed);
 const RESET: Cause = Cause::Link(LinkError::Reset);
 const TIMED_OUT: Cause = Cause::Link(LinkError::TimedOut);
 const SILENT: Cause = Cause::Silent { limit_ms: 5 };
-const BROKEN: Cause = Cause::Protocol(Malformed::SecondHead);
+const BROKEN: Cause = Cause::Protocol(Breach::Ajp(Malformed::SecondHead));
 
 /// What had happened before.
 #[derive(Debug, Clone, Copy)]
@@ -42,16 +43,22 @@ fn outcomes() {
     use Stage::{Acquire, Body, Connect, Ping, Prepare, Send, Wait};
     // Repeated: GET and POST by default; POST when recovery_options is set; GET under bit 1. Then the client's status.
     let rows = [
-        (Cause::Encode(EncodeError::BadMethod), Prepare, Nothing, [false; 4], Some(400)),
+        (Cause::Encode(Unsendable::Ajp(EncodeError::BadMethod)), Prepare, Nothing, [false; 4], Some(400)),
         (
-            Cause::Encode(EncodeError::TooLarge { needed: 9000, limit: 8192 }),
+            Cause::Encode(Unsendable::Ajp(EncodeError::TooLarge { needed: 9000, limit: 8192 })),
             Prepare,
             Nothing,
             [false; 4],
             Some(431),
         ),
-        (Cause::Encode(EncodeError::UnknownCoding), Prepare, Nothing, [false; 4], Some(501)),
-        (Cause::Encode(EncodeError::BadValue(Field::Secret)), Prepare, Nothing, [false; 4], Some(500)),
+        (Cause::Encode(Unsendable::Ajp(EncodeError::UnknownCoding)), Prepare, Nothing, [false; 4], Some(501)),
+        (
+            Cause::Encode(Unsendable::Ajp(EncodeError::BadValue(Field::Secret))),
+            Prepare,
+            Nothing,
+            [false; 4],
+            Some(500),
+        ),
         (Cause::PoolExhausted, Acquire, Nothing, [false; 4], Some(503)),
         (Cause::Link(LinkError::Refused), Connect, Nothing, [true; 4], Some(503)),
         (TIMED_OUT, Connect, Nothing, [true; 4], Some(503)),
@@ -137,7 +144,7 @@ fn only_the_backend_is_blamed_for_the_backend() {
     }
     assert_eq!(fault(Cause::Client(ClientFault::Gone)), Fault::Client);
     assert_eq!(fault(Cause::PoolExhausted), Fault::Local);
-    assert_eq!(fault(Cause::Encode(EncodeError::BadUri)), Fault::Local);
+    assert_eq!(fault(Cause::Encode(Unsendable::Ajp(EncodeError::BadUri))), Fault::Local);
 }
 
 #[test]

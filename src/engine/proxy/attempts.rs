@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::buffers::Buffers;
 use super::host::Host;
+use super::http::HttpView;
 use super::pump::{Manner, Traffic};
 use super::run::{Progress, Run};
 use crate::engine::error::{Failure, RetryPolicy};
@@ -35,9 +36,11 @@ pub trait Links {
 /// What the attempts need to know of the worker.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerView<'a> {
+    /// It speaks HTTP; `None`: AJP.
+    pub http: Option<&'a HttpView>,
     /// What the worker adds to the request.
     pub facts: WorkerFacts<'a>,
-    /// AJP packet size, 8192 to 65536.
+    /// AJP packet size, 8192 to 65536; over HTTP the largest piece of request body.
     pub max_packet: usize,
     /// Largest payload accepted from the backend.
     pub receive_limit: usize,
@@ -46,9 +49,9 @@ pub struct WorkerView<'a> {
     pub first_body: usize,
     /// Limits and flush behaviour.
     pub manner: Manner<'a>,
-    /// CPing on a new connection, waiting so long.
+    /// CPing or probe on a new connection, waiting so long.
     pub connect_ping: Option<Duration>,
-    /// CPing on a pooled connection, waiting so long.
+    /// CPing or probe on a pooled connection, waiting so long.
     pub prepost_ping: Option<Duration>,
     /// Attempts, at least 1.
     pub attempts: u32,

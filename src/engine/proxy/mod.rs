@@ -7,10 +7,14 @@ pub mod attempts;
 pub mod balanced;
 pub mod buffers;
 pub mod host;
+pub mod http;
 pub mod manner;
 pub mod ping;
+pub mod probe;
 pub mod pump;
 pub mod run;
+mod running;
+mod step;
 
 pub use attempts::{Links, Served, WorkerView, serve};
 pub use buffers::Buffers;

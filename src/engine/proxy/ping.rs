@@ -53,7 +53,7 @@ impl Ping {
             Ok(Some(used)) if used == octets.len() => Ok(true),
             Ok(Some(_)) => Err(Cause::Cut), // octets behind the CPong: out of step
             Ok(None) => Ok(false),
-            Err(malformed) => Err(Cause::Protocol(malformed)),
+            Err(malformed) => Err(Cause::Protocol(malformed.into())),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::buffers::Buffers;
 use super::host::{BodyRead, Host, Then, fill};
 pub use super::manner::{Manner, Timing, Traffic};
+pub use super::step::{Interest, Step};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Event, Exchange, Fed, Link, LinkError, ROOM_BEFORE, Received};
 use crate::engine::units::Tick;
@@ -27,29 +28,6 @@ const FEW: usize = 8;
 /// Longest wait for request body before it is read again although none has come: input filters with time limits of their own
 /// (mod_reqtimeout) notice them only when they are asked.
 const CLIENT_LOOK: Duration = Duration::from_secs(1);
-
-/// What the pump waits for. The backend's answer is awaited too, unless the client has to take what there is first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Interest {
-    /// Room for more request octets.
-    pub link_writable: bool,
-    /// Request body of the client.
-    pub client_readable: bool,
-    /// The client takes more of the response.
-    pub client_writable: bool,
-}
-
-/// Result of [`Pump::step`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// The response is complete and delivered.
-    Done {
-        /// The connection may carry another exchange.
-        reusable: bool,
-    },
-    /// Nothing more can be done before this happens.
-    Wait(Interest),
-}
 
 /// A running exchange.
 #[derive(Debug)]
@@ -226,14 +204,21 @@ impl<X: Exchange> Pump<X> {
             self.push(link);
             let mut client_wait = false;
             if self.answer_due() {
-                client_wait = self.answer(host)?;
-                if !client_wait {
-                    continue;
+                // A backend that never asks may have answered: then it may want no more.
+                if self.exchange.sends_unasked()
+                    && let Some(done) = self.look(host, link, manner)?
+                {
+                    return Ok(self.done(done));
+                }
+                if self.answer_due() {
+                    client_wait = self.answer(host)?;
+                    if !client_wait {
+                        continue;
+                    }
                 }
             }
-            if let Some(reusable) = self.digest(host, manner)? {
-                let reusable = reusable && !self.pending() && self.send_failed.is_none();
-                return Ok(Step::Done { reusable });
+            if let Some(done) = self.digest(host, manner)? {
+                return Ok(self.done(done));
             }
             if self.answer_due() && !client_wait {
                 continue;
@@ -264,14 +249,37 @@ impl<X: Exchange> Pump<X> {
         Ok(congested)
     }
 
-    /// The backend waits for request body, and it can be sent. After a failure nothing can; the next read tells why.
+    /// Handles what the backend has sent by now, without waiting. `Some` when the exchange is over.
+    fn look<H: Host, L: Link>(
+        &mut self,
+        host: &mut H,
+        link: &mut L,
+        manner: &Manner<'_>,
+    ) -> Result<Option<bool>, Failure> {
+        // First what is here: it decides what a closed connection means.
+        match self.digest(host, manner)? {
+            None if self.receive(host, link, manner, false)? => self.digest(host, manner),
+            done => Ok(done),
+        }
+    }
+
+    fn done(&self, reusable: bool) -> Step {
+        Step::Done { reusable: reusable && !self.pending() && self.send_failed.is_none() }
+    }
+
+    /// Request octets can be sent and are wanted. After a failure they cannot; the next read tells why.
+    fn sending(&self) -> bool {
+        self.send_failed.is_none() && !self.exchange.declines_body()
+    }
+
+    /// The backend waits for request body, and it can be sent.
     fn answer_due(&self) -> bool {
-        self.send_failed.is_none() && self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted)
+        self.packet.is_empty() && (self.wanted.is_some() || self.end_wanted) && self.sending()
     }
 
     /// Output is left to send.
     fn pending(&self) -> bool {
-        self.send_failed.is_none() && (self.head_sent < self.buffers.head.len() || !self.packet.is_empty())
+        (self.head_sent < self.buffers.head.len() || !self.packet.is_empty()) && self.sending()
     }
 
     /// Sends what the socket takes. A failure is kept: the backend may have answered before it closed, and that answer
@@ -380,7 +388,7 @@ impl<X: Exchange> Pump<X> {
             let base = input.as_ptr() as usize;
             // Taken apart where it is made: an event has room for a whole head and is dear to move.
             match self.exchange.feed(input) {
-                Err(malformed) => return Err(self.failure(Cause::Protocol(malformed))),
+                Err(malformed) => return Err(self.failure(Cause::Protocol(malformed.into()))),
                 Ok(Fed { consumed, event: Event::More { need } }) => {
                     self.buffers.input.consume(consumed);
                     if self.held_bytes > 0 && (self.delivered || self.held_bytes >= HOLD) {
@@ -529,6 +537,7 @@ impl<X: Exchange> Pump<X> {
             }
             Ok(Received::WouldBlock) => Ok(false),
             Err(LinkError::TimedOut) => Err(self.silent(manner)),
+            Err(LinkError::Closed) if self.exchange.closed() => Ok(true),
             Err(error) if self.exchange.reply_begun() => Err(self.failure(match error {
                 LinkError::Closed => Cause::Cut,
                 other => Cause::Link(other),

@@ -13,9 +13,9 @@ use std::time::Duration;
 use super::attempts::{Attempt, Links, Served, WorkerView};
 use super::buffers::Buffers;
 use super::host::{BodyRead, Host, fill};
-use super::ping::{Ping, ping};
-use super::pump::{Interest, Pump, Step, Traffic};
-use crate::engine::ajp::{self, client};
+use super::http::{self, Question, Reply};
+use super::pump::{Interest, Pump, Traffic};
+use super::running::{Drive, Remains, Running};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Exchange, Link, LinkError};
 use crate::engine::units::Tick;
@@ -45,13 +45,15 @@ pub enum Progress {
 pub struct Run<L> {
     phase: Phase<L>,
     /// The exchange of the phase of that name. Not inside it: phases are moved about, and this is large.
-    pump: Option<Pump<client::Client>>,
+    running: Option<Running>,
     buffers: Buffers,
     /// Length of the first body packet, once it was read.
     kept: Option<usize>,
     number: u32,
     /// Pooled connections are not to be used any more.
     fresh: bool,
+    /// The backend has answered a probe, and closed the connection behind it.
+    proven: bool,
     traffic: Traffic,
     /// What was waited for last has not come in time.
     expired: bool,
@@ -63,8 +65,8 @@ pub struct Run<L> {
 enum Phase<L> {
     /// Nothing has been done for the next attempt.
     Acquire,
-    /// A CPing is under way.
-    Ping { link: L, reused: bool, ping: Ping, timeout: Duration, until: Tick },
+    /// A CPing or probe is under way.
+    Ping { link: L, reused: bool, ping: Question, timeout: Duration, until: Tick },
     /// The connection is good; the first body packet may have to be read.
     Ready { link: L, reused: bool },
     /// The exchange runs.
@@ -90,11 +92,12 @@ impl<L: Link> Run<L> {
     pub fn new(buffers: Buffers, kept: Option<usize>) -> Self {
         Self {
             phase: Phase::Acquire,
-            pump: None,
+            running: None,
             buffers,
             kept,
             number: 0,
             fresh: false,
+            proven: false,
             traffic: Traffic::default(),
             expired: false,
             alone: false,
@@ -117,8 +120,8 @@ impl<L: Link> Run<L> {
 
     /// The buffers, between two steps.
     pub fn buffers(&mut self) -> &mut Buffers {
-        match &mut self.pump {
-            Some(pump) => pump.buffers(),
+        match &mut self.running {
+            Some(running) => running.buffers(),
             None => &mut self.buffers,
         }
     }
@@ -145,8 +148,7 @@ impl<L: Link> Run<L> {
     ) -> Progress {
         if self.number == 0 {
             self.number = 1;
-            let head = &mut self.buffers.head;
-            if let Err(error) = ajp::forward::encode(head, host, &worker.facts, worker.max_packet) {
+            if let Err(error) = http::encode(&mut self.buffers, host, worker) {
                 let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
                 let traffic = Traffic::default();
                 self.phase = Phase::Over;
@@ -158,7 +160,7 @@ impl<L: Link> Run<L> {
                 phase if self.alone => After::End(Err(self.abandon(host, links, worker, phase))),
                 Phase::Acquire => self.acquire(host, links, worker),
                 Phase::Ping { link, reused, ping, timeout, until } => {
-                    self.ping(host, links, (link, reused), (ping, timeout, until), block)
+                    self.ping(host, links, worker, (link, reused), (ping, timeout, until), block)
                 }
                 Phase::Ready { link, reused } => self.begin(host, links, worker, (link, reused), block),
                 Phase::Exchange { link, reused, interest } => {
@@ -208,10 +210,9 @@ impl<L: Link> Run<L> {
                 Failure { reused, ..early(Stage::Send) }
             }
             Phase::Exchange { link, reused, .. } => {
-                let Some(mut pump) = self.pump.take() else { return early(Stage::Send) };
-                self.traffic = pump.traffic();
-                let failure = pump.client_gone();
-                self.buffers = pump.take_buffers();
+                let Some(mut running) = self.running.take() else { return early(Stage::Send) };
+                let failure = running.client_gone();
+                Remains { traffic: self.traffic, buffers: self.buffers, .. } = running.remains();
                 links.discard(link, worker.abrupt_on_client_error);
                 if !failure.delivered {
                     host.forget_response();
@@ -234,7 +235,7 @@ impl<L: Link> Run<L> {
         let stale = failure.reused
             && !failure.replied
             && !self.fresh
-            && !matches!(failure.cause, Cause::Silent { .. });
+            && !matches!(failure.cause, Cause::Silent { .. } | Cause::ProbeStatus(_));
         let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
         let retried = allowed && !refused && (stale || self.number < worker.attempts);
         let traffic = std::mem::take(&mut self.traffic);
@@ -259,16 +260,18 @@ impl<L: Link> Run<L> {
         links: &P,
         worker: &WorkerView<'_>,
     ) -> After<L> {
-        let (link, reused) = match links.acquire(self.fresh) {
+        let (link, reused) = match links.acquire(self.fresh || self.proven) {
             Ok(acquired) => acquired,
             Err(failure) => return After::End(Err(failure)),
         };
         let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
-        After::Next(match probe {
+        let proven = std::mem::take(&mut self.proven);
+        let question = probe.filter(|_| !proven).and_then(|timeout| Some((timeout, Question::of(worker)?)));
+        After::Next(match question {
             None => Phase::Ready { link, reused },
-            Some(timeout) => {
+            Some((timeout, ping)) => {
                 let until = host.now().after(timeout);
-                Phase::Ping { link, reused, ping: Ping::default(), timeout, until }
+                Phase::Ping { link, reused, ping, timeout, until }
             }
         })
     }
@@ -277,14 +280,19 @@ impl<L: Link> Run<L> {
         &mut self,
         host: &mut H,
         links: &P,
+        worker: &WorkerView<'_>,
         (mut link, reused): (L, bool),
-        (mut state, timeout, until): (Ping, Duration, Tick),
+        (mut state, timeout, until): (Question, Duration, Tick),
         block: bool,
     ) -> After<L> {
-        let result = if block { ping(&mut link, timeout).map(|()| None) } else { state.step(&mut link) };
-        let cause = match result {
-            Ok(None) => return After::Next(Phase::Ready { link, reused }),
-            Ok(Some(writable)) => {
+        let cause = match state.step(host, worker, &mut link, timeout, block) {
+            Ok(Reply::Alive(true)) => return After::Next(Phase::Ready { link, reused }),
+            Ok(Reply::Alive(false)) => {
+                links.discard(link, false);
+                self.proven = true;
+                return After::Next(Phase::Acquire);
+            }
+            Ok(Reply::Wait(writable)) => {
                 let left = until.since(host.now());
                 if !left.is_zero() && !std::mem::take(&mut self.expired) {
                     let interest = Interest { link_writable: writable, ..NOTHING };
@@ -308,12 +316,32 @@ impl<L: Link> Run<L> {
         (link, reused): (L, bool),
         block: bool,
     ) -> After<L> {
-        let (body, bodiless) = {
-            let head = host.head();
-            (head.body, head.method == b"HEAD")
-        };
-        let limits = client::Limits { max_packet: worker.max_packet, receive_limit: worker.receive_limit };
-        let exchange = client::Client::new(limits, body, bodiless);
+        match worker.http {
+            None => self.first(host, links, worker, (link, reused), block, http::ajp_exchange(host, worker)),
+            Some(view) => self.first(
+                host,
+                links,
+                worker,
+                (link, reused),
+                block,
+                http::http_exchange(host, worker, view),
+            ),
+        }
+    }
+
+    /// As [`Run::begin`], in the protocol of the worker.
+    fn first<H: Host, P: Links<Link = L>, X: Exchange>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        (link, reused): (L, bool),
+        block: bool,
+        exchange: X,
+    ) -> After<L>
+    where
+        Running: From<Pump<X>>,
+    {
         if self.kept.is_none()
             && let Some(max) = exchange.first_body()
         {
@@ -348,7 +376,7 @@ impl<L: Link> Run<L> {
         } else {
             self.buffers.reserve_body(0);
         }
-        self.pump = Some(Pump::new(exchange, std::mem::take(&mut self.buffers), self.kept));
+        self.running = Some(Pump::new(exchange, std::mem::take(&mut self.buffers), self.kept).into());
         After::Next(Phase::Exchange { link, reused, interest: None })
     }
 
@@ -361,31 +389,22 @@ impl<L: Link> Run<L> {
         interest: Option<Interest>,
         block: bool,
     ) -> After<L> {
-        let Some(pump) = &mut self.pump else {
+        let Some(running) = &mut self.running else {
             return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
         };
-        let manner = &worker.manner;
-        let result = match interest.filter(|_| std::mem::take(&mut self.expired)) {
-            Some(interest) => Err(pump.timed_out(interest, manner)),
-            None if block => pump.run(host, &mut link, manner),
-            None => match pump.step(host, &mut link, manner, false) {
-                Ok(Step::Done { reusable }) => Ok(reusable),
-                Ok(Step::Wait(interest)) => {
-                    let patience = pump.patience(host.now(), interest, manner);
-                    let phase = Phase::Exchange { link, reused, interest: Some(interest) };
-                    let link_readable = !interest.client_writable;
-                    return After::Wait(phase, Wait { link_readable, interest, patience });
-                }
-                Err(failure) => Err(failure),
-            },
+        let missed = interest.filter(|_| std::mem::take(&mut self.expired));
+        let result = match running.drive(host, &mut link, &worker.manner, missed, block) {
+            Drive::Over(result) => result,
+            Drive::Wait(interest, patience) => {
+                let phase = Phase::Exchange { link, reused, interest: Some(interest) };
+                let link_readable = !interest.client_writable;
+                return After::Wait(phase, Wait { link_readable, interest, patience });
+            }
         };
-        self.traffic = pump.traffic();
-        let (body_left, replaced, surplus) = (pump.body_owed(), pump.replaced(), pump.exchange().surplus());
-        self.buffers = pump.take_buffers();
-        self.pump = None;
+        let Remains { traffic, buffers, body_left, replaced, surplus } = running.remains();
+        (self.traffic, self.buffers, self.running) = (traffic, buffers, None);
         match result {
             Ok(reusable) => {
-                let traffic = self.traffic;
                 if reusable && worker.reuse {
                     links.release(link);
                 } else {

@@ -103,7 +103,7 @@ pub(super) fn balancer<'a>(balancer: &'a Balancer, view: &View, status: &Status)
 pub(super) fn conf(backend: &Backend, order: Order) -> Vec<Field<'_>> {
     let source = if backend.source.is_empty() { "undefined" } else { &backend.source };
     let mut fields = vec![
-        plain("type", "ajp13"),
+        plain("type", backend.type_name()),
         plain("host", &backend.host),
         number("port", backend.port),
         plain("address", &backend.address),

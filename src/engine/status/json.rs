@@ -208,7 +208,7 @@ fn common(backend: &Backend) -> Value {
         .map(|probe| json!({"at": probe.at, "ok": probe.ok, "micros": probe.micros, "detail": probe.detail}));
     let mut out = json!({
         "name": backend.name,
-        "type": "ajp13",
+        "type": backend.type_name(),
         "address": backend.address,
         "source": backend.source,
         "client_errors": backend.client_errors,

@@ -22,7 +22,7 @@ fn seconds(time: Timeout) -> u32 {
     time.limit().map_or(0, |limit| whole(limit.as_secs()))
 }
 
-/// The settings of an AJP worker. The address in use is left empty.
+/// The settings of a worker that relays to one backend. The address in use is left empty.
 pub fn backend(name: &str, ajp: &Ajp13) -> Backend {
     let (host, port) = match &ajp.address {
         Address::Tcp { host, port } => (host.clone(), *port),
@@ -30,6 +30,7 @@ pub fn backend(name: &str, ajp: &Ajp13) -> Backend {
     };
     Backend {
         name: name.to_owned(),
+        http: ajp.http.is_some(),
         host,
         port,
         source: match &ajp.source {

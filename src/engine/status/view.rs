@@ -222,6 +222,8 @@ pub fn activation_text(activation: Activation) -> &'static str {
 pub struct Backend {
     /// Its name.
     pub name: String,
+    /// It speaks HTTP, not AJP.
+    pub http: bool,
     /// `host`, or the path of a UNIX socket.
     pub host: String,
     /// `port`; 0: no address yet, or a UNIX socket.
@@ -278,6 +280,13 @@ pub struct Backend {
     pub traffic: Traffic,
     /// Settings that differ from the configuration file.
     pub drift: Vec<Drift>,
+}
+
+impl Backend {
+    /// The value of the property `type`.
+    pub fn type_name(&self) -> &'static str {
+        if self.http { "http" } else { "ajp13" }
+    }
 }
 
 /// A failure.

@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use super::work::{self, InWork, Queue};
 use crate::engine::balance::state::{Cell, WorkerState};
-use crate::engine::config::model::{Address, Ajp13, LocalAddress, PoolSize};
+use crate::engine::config::model::{Address, Ajp13, Http, LocalAddress, PoolSize};
 use crate::engine::error::{Cause, RetryPolicy};
+use crate::engine::exchange::Link;
+use crate::engine::http1::{Limits, Options};
 use crate::engine::proxy::attempts::WorkerView;
+use crate::engine::proxy::http::{Check, HttpView};
 use crate::engine::proxy::ping::ping;
 use crate::engine::proxy::pump::{Manner, Timing};
 use crate::engine::request::WorkerFacts;
@@ -32,7 +35,7 @@ const PROBED_AT_ONCE: usize = 4;
 /// Largest AJP payload accepted: all that its length field can say, because some backends exceed the agreed size in heads.
 const RECEIVE_LIMIT: usize = 65_535;
 
-/// A worker of type `ajp13`.
+/// A worker of type `ajp13` or `http`.
 #[derive(Debug)]
 pub struct Backend {
     /// Its name.
@@ -52,6 +55,7 @@ pub struct Backend {
     /// The place of its share in each process.
     pub place: usize,
     pub(super) settings: Ajp13,
+    http: Option<HttpView>,
     view: View,
     pub(super) peer: Arc<Peer>,
     pub(super) options: SocketOptions,
@@ -113,6 +117,20 @@ fn endpoint(settings: &Ajp13) -> Endpoint {
     }
 }
 
+/// What the engine needs to know of an HTTP worker.
+fn http_view(http: &Http, address: &Address) -> HttpView {
+    let host = match address {
+        Address::Tcp { port: 80, host } if !host.contains(':') => host.clone(),
+        Address::Tcp { .. } => address.to_string(),
+        Address::Unix(_) => "localhost".to_owned(),
+    };
+    HttpView {
+        options: Options { tls: true, ..Options::default() },
+        limits: Limits::default(),
+        check: http.ping_uri.as_ref().and_then(|uri| Check::new(uri, &host, http.ping_status)),
+    }
+}
+
 impl Backend {
     pub(super) fn new(
         name: &str,
@@ -153,6 +171,7 @@ impl Backend {
             }),
             links: Arc::default(),
             view: View::new(settings),
+            http: settings.http.as_ref().map(|http| http_view(http, &settings.address)),
             settings: settings.clone(),
         }
     }
@@ -178,6 +197,7 @@ impl Backend {
             state: self.state,
             place: self.place,
             view: View::new(&settings),
+            http: settings.http.as_ref().map(|http| http_view(http, &settings.address)),
             peer,
             options: self.options.clone(),
             pool: Arc::clone(&self.pool),
@@ -209,6 +229,16 @@ impl Backend {
     pub fn resolved(&self) -> Result<String, String> {
         let known = self.peer.known().map_err(|error| error.to_string())?;
         Ok(known.to_string())
+    }
+
+    /// The value of the property `type`.
+    pub fn type_name(&self) -> &'static std::ffi::CStr {
+        if self.speaks_ajp() { c"ajp13" } else { c"http" }
+    }
+
+    /// It speaks AJP, not HTTP.
+    pub fn speaks_ajp(&self) -> bool {
+        self.http.is_none()
     }
 
     /// Its address, or why there is none.
@@ -268,7 +298,8 @@ impl Backend {
         (self.view.policy, &self.settings.fail_on_status)
     }
 
-    /// Whether the backend answers: connects and, when it speaks AJP, sends a CPing. Takes at most `limit` for each.
+    /// Whether the backend answers: connects and sends a CPing, or asks for `ping_uri` of an HTTP worker if it is set. Takes
+    /// at most `limit` for each.
     pub fn probe(&self, limit: Duration) -> Result<(), String> {
         let settings = &self.settings;
         let connect = settings.socket_connect_timeout.limit().map_or(limit, |own| own.min(limit));
@@ -276,7 +307,18 @@ impl Backend {
         let mut connection =
             connect_to(&self.peer, &self.options, deadline).map_err(|error| error.to_string())?;
         let patience = settings.ping_timeout.limit().map_or(limit, |own| own.min(limit));
-        ping(&mut connection, patience).map_err(|cause| cause.to_string())
+        self.ask(&mut connection, patience).map(drop).map_err(|cause| cause.to_string())
+    }
+
+    /// Asks on an idle connection whether the backend is alive. True: the connection can be used.
+    fn ask<L: Link>(&self, link: &mut L, limit: Duration) -> Result<bool, Cause> {
+        match &self.http {
+            None => ping(link, limit).map(|()| true),
+            Some(http) => match &http.check {
+                None => Ok(true),
+                Some(check) => check.ask(link, limit, clock::now),
+            },
+        }
     }
 
     /// What the engine needs to know. `patience`: httpd's `Timeout`, where the worker sets no limit of its own.
@@ -284,6 +326,7 @@ impl Backend {
         let (settings, view) = (&self.settings, &self.view);
         let timing = Timing { reply: view.reply, send: view.send.unwrap_or(patience), client: patience };
         WorkerView {
+            http: self.http.as_ref(),
             facts: WorkerFacts {
                 secret: (!settings.secret.is_none()).then(|| settings.secret.expose()),
                 route: None,
@@ -321,6 +364,9 @@ impl Backend {
         else {
             return;
         };
+        if self.http.as_ref().is_some_and(|http| http.check.is_none()) {
+            return; // there is nothing to ask for
+        }
         // A few at a time: those being probed count as in use.
         loop {
             let due = self.pool.take_idle_for_ping(now, idle, PROBED_AT_ONCE);
@@ -328,11 +374,11 @@ impl Backend {
                 return;
             }
             for mut lease in due {
-                match ping(&mut *lease, timeout) {
-                    Ok(()) => lease.keep(clock::now()),
+                match self.ask(&mut *lease, timeout) {
+                    Ok(true) => lease.keep(clock::now()),
                     // A request may be waiting for this to end: one silence is enough.
                     Err(Cause::Silent { .. }) => return,
-                    Err(_) => {}
+                    Ok(false) | Err(_) => {}
                 }
             }
         }

@@ -95,7 +95,7 @@ pub struct StatusWorker {
 /// A worker that requests are given to.
 #[derive(Debug, Clone, Copy)]
 pub enum Worker<'g> {
-    /// Of type `ajp13`.
+    /// Of type `ajp13` or `http`.
     Single(&'g Backend),
     /// Of type `lb`.
     Balancer(&'g Farm),

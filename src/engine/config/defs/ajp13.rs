@@ -1,4 +1,4 @@
-//! Properties of workers of type `ajp13`.
+//! Properties of workers of type `ajp13`; most are those of type `http` too.
 
 use super::{Apply, Def, Group, Repeat, Standing, Unit};
 use crate::engine::config::diagnostic::quoted;
@@ -12,6 +12,11 @@ const LEAST_PACKET: usize = 8 * 1024;
 const LARGEST_PACKET: usize = 64 * 1024;
 
 const fn ajp13(name: &'static str, apply: Apply) -> Def {
+    Def::new(name, Group::Relay, apply)
+}
+
+/// A property that makes sense for AJP alone.
+const fn only(name: &'static str, apply: Apply) -> Def {
     Def::new(name, Group::Ajp13, apply)
 }
 
@@ -20,15 +25,15 @@ pub(super) const ADDRESS: &[Def] = &[
     Def {
         default: "localhost",
         range: "at most 255 bytes",
-        doc: "Where Tomcat listens: a host name, an IPv4 address, or an IPv6 address with or without brackets. A port may \
+        doc: "Where the backend listens: a host name, an IPv4 address, or an IPv6 address with or without brackets. A port may \
               follow after a colon (tomcat:8010, [::1]:8010); the property port wins over it. unix:/path connects to a \
               UNIX socket.",
         ..ajp13("host", Apply::Ajp13(|raw, value| raw.host = host(value)))
     },
     Def {
-        default: "8009",
+        default: "8009; http: 80",
         range: "0 to 65535; 0: no address",
-        doc: "Port of Tomcat's AJP connector. With 0 the worker has no address until one is set at run time: requests \
+        doc: "Port of the backend's connector. With 0 the worker has no address until one is set at run time: requests \
               fail, and a member of a balancer starts as stopped.",
         ..ajp13("port", Apply::Ajp13(|raw, value| raw.port = value.port()))
     },
@@ -144,14 +149,14 @@ pub(super) const EXCHANGE: &[Def] = &[
         unit: Unit::Milliseconds,
         default: "0; with ping_mode C: ping_timeout",
         range: "0 or less: no CPing",
-        doc: "After connecting send a CPing and wait this long for the answer.",
+        doc: "After connecting send a CPing (http: a probe of ping_uri, if set) and wait this long for the answer.",
         ..ajp13("connect_timeout", Apply::Ajp13(|raw, value| raw.connect_timeout = value.integer()))
     },
     Def {
         unit: Unit::Milliseconds,
         default: "0; with ping_mode P: ping_timeout",
         range: "0 or less: no CPing",
-        doc: "Before each request send a CPing and wait this long for the answer.",
+        doc: "Before each request send a CPing (http: a probe of ping_uri, if set) and wait this long for the answer.",
         ..ajp13("prepost_timeout", Apply::Ajp13(|raw, value| raw.prepost_timeout = value.integer()))
     },
     Def {
@@ -217,19 +222,19 @@ pub(super) const EXCHANGE: &[Def] = &[
         default: "8192",
         range: "8192 to 65536, rounded up to a multiple of 1024",
         doc: "Size of AJP packets in both directions. Must be equal to packetSize of Tomcat's AJP connector.",
-        ..ajp13("max_packet_size", Apply::Ajp13(|raw, value| raw.max_packet_size = max_packet_size(value)))
+        ..only("max_packet_size", Apply::Ajp13(|raw, value| raw.max_packet_size = max_packet_size(value)))
     },
     Def {
         range: "1 to 255 printable ASCII characters; at least 16 are advised",
         doc: "Must be equal to secret of Tomcat's AJP connector. Sent with each request, never shown. A member of a \
               balancer that has none uses the one of the balancer.",
-        ..ajp13("secret", Apply::Ajp13(|raw, value| raw.secret = value.secret()))
+        ..only("secret", Apply::Ajp13(|raw, value| raw.secret = value.secret()))
     },
     Def {
         range: "a file of at most 4096 bytes; not together with secret",
         doc: "A file that holds the secret, relative to ServerRoot; white space around it does not count. Read at start and \
               at each restart, by the user who starts httpd. Not in mod_jk.",
-        ..ajp13("secret_file", Apply::Ajp13(|raw, value| raw.secret_file = Some(value.text().to_owned())))
+        ..only("secret_file", Apply::Ajp13(|raw, value| raw.secret_file = Some(value.text().to_owned())))
     },
 ];
 

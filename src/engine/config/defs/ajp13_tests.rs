@@ -91,7 +91,10 @@ fn bad_hosts_and_ports_are_errors() {
 
 #[test]
 fn every_number_refuses_text_and_warns_of_text_behind_it() {
-    for def in super::super::table().iter().filter(|d| d.group == super::super::Group::Ajp13) {
+    for def in super::super::table()
+        .iter()
+        .filter(|d| matches!(d.group, super::super::Group::Relay | super::super::Group::Ajp13))
+    {
         let is_number = def.unit != super::Unit::None
             || matches!(
                 def.name,

@@ -15,7 +15,7 @@ const fn lb(name: &'static str, apply: Apply) -> Def {
 pub(super) const LB: &[Def] = &[
     Def {
         repeat: Repeat::Join(","),
-        range: "at least one worker, all of type ajp13",
+        range: "at least one worker, all of type ajp13 or http",
         doc: "Names of the members, which need not be in worker.list; several lines add up.",
         ..lb("balance_workers", Apply::Structure)
     },

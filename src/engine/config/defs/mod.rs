@@ -8,6 +8,7 @@
 
 mod ajp13;
 mod common;
+mod http;
 mod lb;
 mod member;
 mod obsolete;
@@ -30,9 +31,13 @@ pub enum Group {
     Global,
     /// All types.
     Common,
+    /// `ajp13` and `http`.
+    Relay,
     /// `ajp13`.
     Ajp13,
-    /// `ajp13`, of use for members of a balancer only.
+    /// `http`.
+    Http,
+    /// `ajp13` and `http`, of use for members of a balancer only.
     Member,
     /// `lb`.
     Lb,
@@ -44,15 +49,26 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the documentation.
-    pub const ALL: [Self; 7] =
-        [Self::Global, Self::Common, Self::Ajp13, Self::Member, Self::Lb, Self::Status, Self::Obsolete];
+    pub const ALL: [Self; 9] = [
+        Self::Global,
+        Self::Common,
+        Self::Relay,
+        Self::Ajp13,
+        Self::Http,
+        Self::Member,
+        Self::Lb,
+        Self::Status,
+        Self::Obsolete,
+    ];
 
     /// A worker of the type with that name has the properties of this group.
     pub fn applies_to(self, worker_type: &str) -> bool {
         match self {
             Self::Global => false,
             Self::Common | Self::Obsolete => true,
-            Self::Ajp13 | Self::Member => worker_type == "ajp13",
+            Self::Relay | Self::Member => matches!(worker_type, "ajp13" | "http"),
+            Self::Ajp13 => worker_type == "ajp13",
+            Self::Http => worker_type == "http",
             Self::Lb => worker_type == "lb",
             Self::Status => worker_type == "status",
         }
@@ -64,8 +80,10 @@ impl fmt::Display for Group {
         f.write_str(match self {
             Self::Global => "global",
             Self::Common => "all",
+            Self::Relay => "ajp13, http",
             Self::Ajp13 => "ajp13",
-            Self::Member => "ajp13 (member of lb)",
+            Self::Http => "http",
+            Self::Member => "ajp13, http (member of lb)",
             Self::Lb => "lb",
             Self::Status => "status",
             Self::Obsolete => "none",
@@ -122,7 +140,7 @@ pub enum Apply {
     Structure,
     /// Not at all.
     Ignored,
-    /// Into an `ajp13` worker.
+    /// Into an `ajp13` or `http` worker.
     Ajp13(fn(&mut RawAjp13, &mut Reader<'_>)),
     /// Into an `lb` worker.
     Lb(fn(&mut RawLb, &mut Reader<'_>)),
@@ -179,6 +197,7 @@ pub fn table() -> &'static [Def] {
             ajp13::ADDRESS,
             ajp13::POOL,
             ajp13::EXCHANGE,
+            http::HTTP,
             queue::AJP13,
             member::MEMBER,
             lb::LB,
@@ -249,7 +268,7 @@ mod tests {
             let fits = match def.apply {
                 Apply::Structure => true,
                 Apply::Ignored => matches!(def.standing, Standing::Deprecated(_)),
-                Apply::Ajp13(_) => def.group.applies_to("ajp13"),
+                Apply::Ajp13(_) => def.group.applies_to("ajp13") || def.group == Group::Http,
                 Apply::Lb(_) => def.group == Group::Lb,
                 Apply::Status(_) => def.group == Group::Status,
             };

@@ -5,7 +5,7 @@
 use super::{Apply, Def, Group, Unit};
 
 const fn ajp13(name: &'static str, apply: Apply) -> Def {
-    Def::new(name, Group::Ajp13, apply)
+    Def::new(name, Group::Relay, apply)
 }
 
 const fn lb(name: &'static str, apply: Apply) -> Def {

@@ -1,14 +1,26 @@
-//! The model of a worker of type `ajp13`.
+//! The model of a worker of type `ajp13` or `http`.
 
 use std::time::Duration;
 
 use super::Timeout;
 use crate::engine::config::secret::Secret;
+use crate::engine::http1::probe::Statuses;
 
-/// A worker that relays to one Tomcat.
+/// What only a worker of type `http` has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// The page that tells whether the backend is alive; `None`: nothing is asked.
+    pub ping_uri: Option<String>,
+    /// The statuses that say so.
+    pub ping_status: Statuses,
+}
+
+/// A worker that relays to one backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ajp13 {
-    /// Where Tomcat listens (`host`, `port`).
+    /// The worker has type `http`; `None`: it speaks AJP.
+    pub http: Option<Http>,
+    /// Where the backend listens (`host`, `port`).
     pub address: Address,
     /// Where connections come from (`source`).
     pub source: LocalAddress,
@@ -61,7 +73,7 @@ pub struct Ajp13 {
     pub queue_size: u32,
     /// How long they wait; zero: not at all.
     pub queue_timeout: Duration,
-    /// Size of AJP packets in bytes: 8192 to 65536, a multiple of 1024.
+    /// Size of AJP packets in bytes: 8192 to 65536, a multiple of 1024; over HTTP the largest piece of request body.
     pub max_packet_size: usize,
     /// The worker's own secret; a member of a balancer uses [`super::Member::secret`].
     pub secret: Secret,

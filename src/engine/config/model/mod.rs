@@ -10,7 +10,7 @@ mod status;
 use std::time::Duration;
 
 pub use ajp13::{
-    Activation, Address, Ajp13, LocalAddress, MemberSettings, PingMode, PoolSize, RecoveryOptions,
+    Activation, Address, Ajp13, Http, LocalAddress, MemberSettings, PingMode, PoolSize, RecoveryOptions,
 };
 pub use lb::{HashKey, Lb, Lock, Member, Method, ReplyTimeouts};
 pub use status::{Condition, Persist, Rating, StateClass, Status};
@@ -75,7 +75,7 @@ impl WorkerSet {
         self.list.iter().any(|listed| listed == name)
     }
 
-    /// The AJP worker behind a member of a balancer of this set. `None` only for a member of another set.
+    /// The worker behind a member of a balancer of this set. `None` only for a member of another set.
     pub fn member(&self, member: &Member) -> Option<(&Worker, &Ajp13)> {
         let worker = self.workers.get(member.worker)?;
         match &worker.kind {
@@ -110,7 +110,7 @@ pub struct Mount {
 /// What a worker does.
 #[derive(Debug, Clone)]
 pub enum Kind {
-    /// Relays to one Tomcat.
+    /// Relays to one backend, over AJP or HTTP.
     Ajp13(Box<Ajp13>),
     /// Relays to one of its members.
     Lb(Box<Lb>),
@@ -122,6 +122,7 @@ impl Kind {
     /// The value of the property `type`.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Ajp13(worker) if worker.http.is_some() => "http",
             Self::Ajp13(_) => "ajp13",
             Self::Lb(_) => "lb",
             Self::Status(_) => "status",

@@ -1,17 +1,20 @@
-//! Workers of type `ajp13`: defaults that depend on other properties, and the address.
+//! Workers of type `ajp13` and `http`: defaults that depend on other properties, and the address.
 //!
 //! Follows `ajp_init` of mod_jk's `jk_ajp_common.c`, with two differences: without `connection_pool_size` the pool is not
 //! limited, and an acquire timeout of zero means one attempt instead of none.
 
-use super::{Context, Planned, count, limit, millis, pause, seconds};
+use super::{Context, Planned, Type, count, limit, millis, pause, seconds};
 use crate::engine::config::defs::Apply;
 use crate::engine::config::model::{
-    Activation, Address, Ajp13, LocalAddress, MemberSettings, PoolSize, RecoveryOptions, Timeout,
+    Activation, Address, Ajp13, Http, LocalAddress, MemberSettings, PoolSize, RecoveryOptions, Timeout,
 };
 use crate::engine::config::raw::{RawAjp13, RawHost};
+use crate::engine::http1::probe::Statuses;
 
 /// Default of `port`, the port of the AJP connector in Tomcat's own configuration.
 const PORT: u16 = 8009;
+/// Default of `port` of HTTP workers.
+const HTTP_PORT: u16 = 80;
 /// Default of `ping_timeout`, in milliseconds.
 const PING_TIMEOUT: i32 = 10_000;
 /// Default of `retries`.
@@ -20,6 +23,8 @@ pub(super) const RETRIES: u32 = 2;
 pub(super) const RETRY_INTERVAL: i32 = 100;
 /// Default of `max_packet_size`, in bytes.
 const PACKET: usize = 8192;
+/// Octets of request body that an HTTP worker sends in one piece.
+const PIECE: usize = 32 * 1024;
 
 pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 {
     let mut raw = RawAjp13::default();
@@ -39,12 +44,15 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
     };
     let retries = raw.retries.unwrap_or(RETRIES);
     let retry_interval = pause(raw.retry_interval.unwrap_or(RETRY_INTERVAL));
-    let max_packet_size = raw.max_packet_size.unwrap_or(PACKET);
+    let http = (worker.kind == Type::Http).then(|| http(context, worker, &mut raw));
+    let packet = if http.is_some() { PIECE } else { PACKET };
+    let max_packet_size = raw.max_packet_size.unwrap_or(packet);
     let queue = (raw.queue_size.unwrap_or(0), raw.queue_timeout.unwrap_or(0));
     context.queue(worker, queue, Some(limit(raw.max_in_flight)));
     let secret = context.secret(worker, raw.secret.take(), raw.secret_file.take());
     let socket_timeout = seconds(raw.socket_timeout.unwrap_or(0));
     Ajp13 {
+        http,
         address,
         source: raw.source.map_or(LocalAddress::Any, LocalAddress::Host),
         prefer_ipv6: raw.prefer_ipv6.unwrap_or(false),
@@ -93,12 +101,33 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
     }
 }
 
+/// What only HTTP workers have. Probes that are asked for need a page.
+fn http(context: &mut Context<'_>, worker: &Planned<'_>, raw: &mut RawAjp13) -> Http {
+    let ping_uri = raw.ping_uri.take();
+    let asked = [
+        ("ping_mode", raw.ping_mode.is_some_and(|mode| mode.connect || mode.prepost || mode.interval)),
+        ("connect_timeout", raw.connect_timeout.is_some_and(|limit| limit > 0)),
+        ("prepost_timeout", raw.prepost_timeout.is_some_and(|limit| limit > 0)),
+        ("connection_ping_interval", raw.connection_ping_interval.is_some_and(|time| time > 0)),
+        ("ping_status", raw.ping_status.is_some()),
+    ];
+    if ping_uri.is_none()
+        && let Some((name, _)) = asked.into_iter().find(|(_, asked)| *asked)
+    {
+        let origin = context.origin(worker, name);
+        let message = format!("worker.{}.{name} has no effect without ping_uri", worker.name);
+        context.diagnostics.warning(&origin, message);
+    }
+    Http { ping_uri, ping_status: raw.ping_status.unwrap_or(Statuses::SERVING) }
+}
+
 fn not_negative(value: Option<i32>) -> Option<i32> {
     value.filter(|value| *value >= 0)
 }
 
 fn address(context: &mut Context<'_>, worker: &Planned<'_>, raw: &RawAjp13) -> Address {
     let port_line = context.origin(worker, "port");
+    let default = if worker.kind == Type::Http { HTTP_PORT } else { PORT };
     let address = match (&raw.host, raw.port) {
         (Some(RawHost::Unix(path)), port) => {
             if port.is_some() {
@@ -117,9 +146,9 @@ fn address(context: &mut Context<'_>, worker: &Planned<'_>, raw: &RawAjp13) -> A
                 );
                 context.diagnostics.warning(&port_line, message);
             }
-            Address::Tcp { host: host.clone(), port: port.or(*in_host).unwrap_or(PORT) }
+            Address::Tcp { host: host.clone(), port: port.or(*in_host).unwrap_or(default) }
         }
-        (None, port) => Address::Tcp { host: "localhost".to_owned(), port: port.unwrap_or(PORT) },
+        (None, port) => Address::Tcp { host: "localhost".to_owned(), port: port.unwrap_or(default) },
     };
     if !address.is_usable() {
         let message = format!("worker.{}.port: 0 is no address, requests to the worker fail", worker.name);

@@ -53,7 +53,9 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
     let ajp13: Vec<Option<Ajp13>> = plan
         .workers
         .iter()
-        .map(|worker| (worker.kind == Type::Ajp13).then(|| ajp13::resolve(&mut context, worker)))
+        .map(|worker| {
+            matches!(worker.kind, Type::Ajp13 | Type::Http).then(|| ajp13::resolve(&mut context, worker))
+        })
         .collect();
     let mut without_secret: Vec<bool> =
         plan.workers.iter().zip(&ajp13).map(|(w, a)| w.listed && lacks_secret(a.as_ref())).collect();
@@ -62,7 +64,11 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
         let kind = match (worker.kind, ajp13_worker) {
             (Type::Lb, _) => {
                 let lb = lb::resolve(&mut context, worker, &plan, &ajp13);
-                for member in lb.members.iter().filter(|member| member.secret.is_none()) {
+                for member in lb
+                    .members
+                    .iter()
+                    .filter(|member| member.secret.is_none() && speaks_ajp(&ajp13, member.worker))
+                {
                     if let Some(lacks) = without_secret.get_mut(member.worker) {
                         *lacks = true;
                     }
@@ -70,7 +76,7 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
                 Kind::Lb(Box::new(lb))
             }
             (Type::Status, _) => Kind::Status(Box::new(status::resolve(&mut context, worker))),
-            (Type::Ajp13, resolved) => {
+            (Type::Ajp13 | Type::Http, resolved) => {
                 // The plan has made exactly these; the default is never used.
                 let Some(resolved) = resolved.clone() else { continue };
                 Kind::Ajp13(Box::new(resolved))
@@ -86,8 +92,12 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
     (WorkerSet { list: plan.list, unlisted, workers, maintain }, context.diagnostics)
 }
 
+fn speaks_ajp(workers: &[Option<Ajp13>], place: usize) -> bool {
+    matches!(workers.get(place), Some(Some(worker)) if worker.http.is_none())
+}
+
 fn lacks_secret(worker: Option<&Ajp13>) -> bool {
-    worker.is_some_and(|ajp13| ajp13.secret.is_none())
+    worker.is_some_and(|ajp13| ajp13.http.is_none() && ajp13.secret.is_none())
 }
 
 /// What all steps need.
@@ -114,6 +124,15 @@ impl Context<'_> {
                 }
                 // Templates serve workers of several types.
                 None if property.is_inherited() => {}
+                None if worker.kind == Type::Http && defs::find_for("ajp13", name).is_some() => {
+                    self.diagnostics.error(
+                        property.origin(),
+                        format!(
+                            "{}: HTTP has nothing of the kind; only workers of type ajp13 have it",
+                            quoted(property.name())
+                        ),
+                    );
+                }
                 None => self.diagnostics.warning(
                     property.origin(),
                     format!(

@@ -16,16 +16,18 @@ use crate::engine::config::properties::{Properties, Property};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     Ajp13,
+    Http,
     Lb,
     Status,
 }
 
 impl Type {
-    const ALL: [Self; 3] = [Self::Ajp13, Self::Lb, Self::Status];
+    const ALL: [Self; 4] = [Self::Ajp13, Self::Http, Self::Lb, Self::Status];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ajp13 => "ajp13",
+            Self::Http => "http",
             Self::Lb => "lb",
             Self::Status => "status",
         }
@@ -165,10 +167,12 @@ impl<'a, 'd> Planner<'a, 'd> {
         }
         let what = if matches!(text, "ajp12" | "ajp14" | "jni") {
             format!("type {text} is not supported any more; use type ajp13")
+        } else if text == "https" {
+            "type https is not supported; use type http where the network can be trusted".to_owned()
         } else {
             match nearest(text, Type::ALL.into_iter().map(Type::name)) {
                 Some(near) => format!("unknown type {}; did you mean '{near}'?", quoted(text)),
-                None => format!("unknown type {}; possible are ajp13, lb and status", quoted(text)),
+                None => format!("unknown type {}; possible are ajp13, http, lb and status", quoted(text)),
             }
         };
         self.diagnostics.error(property.origin(), format!("{}: {what}", property.name()));
@@ -193,11 +197,11 @@ impl<'a, 'd> Planner<'a, 'd> {
             };
             // A worker that could not be planned has been reported.
             let Some(worker) = place.and_then(|place| self.workers.get(place)) else { continue };
-            if worker.kind == Type::Ajp13 {
+            if matches!(worker.kind, Type::Ajp13 | Type::Http) {
                 members.extend(place.map(|place| (place, line.clone())));
             } else {
                 let message = format!(
-                    "member {} of balancer {} has type {}; members must have type ajp13",
+                    "member {} of balancer {} has type {}; members must have type ajp13 or http",
                     quoted(member),
                     quoted(&name),
                     worker.kind.name()

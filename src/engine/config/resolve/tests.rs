@@ -57,11 +57,71 @@ fn types() {
         ("jni", "type jni is not supported any more; use type ajp13"),
         ("AJP13", "unknown type 'AJP13'; did you mean 'ajp13'?"),
         ("statu", "unknown type 'statu'; did you mean 'status'?"),
-        ("fastcgi", "unknown type 'fastcgi'; possible are ajp13, lb and status"),
+        ("https", "type https is not supported; use type http where the network can be trusted"),
+        ("fastcgi", "unknown type 'fastcgi'; possible are ajp13, http, lb and status"),
     ] {
         assert_eq!(errors(&lines(value)), [format!("w.properties:2: worker.a.type: {message}")]);
         assert_eq!(load(&lines(value)).0.list.len(), 0);
     }
+}
+
+#[test]
+fn http_workers() {
+    let lines = |more: &str| format!("worker.list=a\nworker.a.type=http\n{more}");
+    let of = |more: &str| match load(&lines(more)).0.workers.remove(0).kind {
+        Kind::Ajp13(worker) => *worker,
+        _ => panic!(),
+    };
+    let plain = of("");
+    let http = plain.http.unwrap();
+    assert_eq!((plain.address.to_string().as_str(), http.ping_uri), ("localhost:80", None));
+    assert!(http.ping_status.contain(302) && !http.ping_status.contain(404));
+    assert_eq!(load(&lines("")).0.workers[0].kind.name(), "http");
+    assert_eq!(of("worker.a.host=h:8080\n").address.to_string(), "h:8080");
+    assert_eq!(of("worker.a.host=unix:/s\n").address.to_string(), "unix:/s");
+    let probed = of("worker.a.ping_uri=/up?x\nworker.a.ping_status=404\nworker.a.ping_mode=A\n");
+    let http = probed.http.unwrap();
+    assert_eq!(http.ping_uri.as_deref(), Some("/up?x"));
+    assert!(http.ping_status.contain(404) && !http.ping_status.contain(200));
+    // Everything that is not about AJP, under the same names.
+    let same = defs::table().iter().filter(|def| def.group == defs::Group::Ajp13).map(|def| def.name);
+    assert_eq!(same.collect::<Vec<_>>(), ["max_packet_size", "secret", "secret_file"]);
+    let queued = of("worker.a.max_in_flight=3\nworker.a.queue_size=4\nworker.a.queue_timeout=5\n");
+    assert_eq!((queued.max_in_flight, queued.queue_size), (3, 4));
+    // It is on another machine, and there is no secret to miss.
+    assert!(load(&lines("worker.a.host=10.0.0.1\n")).1.is_empty());
+    assert_eq!(
+        errors(&lines("worker.a.secret=0123456789abcdef\n")),
+        [
+            "w.properties:3: 'worker.a.secret': HTTP has nothing of the kind; only workers of type ajp13 have it"
+        ]
+    );
+    for name in [
+        "ping_mode=P",
+        "connect_timeout=1",
+        "prepost_timeout=1",
+        "connection_ping_interval=1",
+        "ping_status=200",
+    ] {
+        let bare = name.split('=').next().unwrap();
+        assert_eq!(
+            warnings(&lines(&format!("worker.a.{name}\n"))),
+            [format!("w.properties:3: worker.a.{bare} has no effect without ping_uri")]
+        );
+    }
+}
+
+#[test]
+fn members_of_both_protocols() {
+    let lines = "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a,h\nworker.l.secret=0123456789abcdef\n\
+                 worker.a.port=1\nworker.h.type=http\nworker.h.host=10.0.0.1\n";
+    let (set, diagnostics) = load(lines);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let Kind::Lb(lb) = &set.workers[0].kind else { panic!() };
+    let speaks: Vec<bool> = lb.members.iter().map(|m| set.member(m).unwrap().1.http.is_some()).collect();
+    assert_eq!(speaks, [false, true]);
+    let without = lines.replace("worker.l.secret=0123456789abcdef\n", "");
+    assert_eq!(warnings(&without), [""; 0]);
 }
 
 #[test]
@@ -99,8 +159,8 @@ fn balancers_need_members_of_the_right_type() {
     assert_eq!(
         errors(lines),
         [
-            "w.properties:3: member 's' of balancer 'l' has type status; members must have type ajp13",
-            "w.properties:4: member 'k' of balancer 'l' has type lb; members must have type ajp13",
+            "w.properties:3: member 's' of balancer 'l' has type status; members must have type ajp13 or http",
+            "w.properties:4: member 'k' of balancer 'l' has type lb; members must have type ajp13 or http",
         ]
     );
     let own = "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=l\n";
