@@ -20,6 +20,7 @@ pub mod property;
 pub mod query;
 pub mod revert;
 pub mod settings;
+pub mod traffic;
 pub mod txt;
 pub mod view;
 pub mod xml;
