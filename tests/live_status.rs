@@ -23,7 +23,11 @@ mod desk;
 mod formats;
 #[path = "live_status/guard.rs"]
 mod guard;
+#[path = "live_status/live_page.rs"]
+mod live_page;
 #[path = "live_status/metrics.rs"]
 mod metrics;
+#[path = "live_status/pictures.rs"]
+mod pictures;
 #[path = "live_status/settings.rs"]
 mod settings;

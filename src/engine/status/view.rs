@@ -25,6 +25,8 @@ pub struct View {
     pub status_workers: Vec<String>,
     /// The properties as read at start, in order; secrets are masked (see [`super::dump`]).
     pub properties: Vec<(String, String)>,
+    /// Anybody who reaches the status worker that shows this can change settings, as far as the directives tell.
+    pub open: bool,
 }
 
 /// The server that answers.
@@ -385,6 +387,8 @@ pub struct Member {
     pub first_error: Option<u64>,
     /// A drain under way: when new requests end for good; 0: no deadline.
     pub drain: Option<u64>,
+    /// When its activation was changed at run time; `None`: it was not, or it is active.
+    pub benched: Option<u64>,
 }
 
 /// An AJP worker of `worker.list`.
