@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::chromium::Browser;
-use super::desk::{LOCAL, MOUNTS, tell, value, workers};
+use super::desk::{LOCAL, tell, value};
 use crate::farm::{Farm, asked, node};
 use crate::support::{Httpd, wait_until};
 
 /// How long the figures have to grow.
-const GROWING: Duration = Duration::from_secs(75);
+const GROWING: Duration = Duration::from_secs(56);
 
 #[test]
 fn pictures_of_the_manual() {
@@ -23,24 +23,25 @@ fn pictures_of_the_manual() {
         std::thread::sleep(Duration::from_millis(u64::try_from(pause).unwrap()));
         node(number, request, say);
     });
-    let text =
-        workers(&farm, "recover_time=600", "").replace("worker.lb", "worker.shop").replace("=lb", "=shop");
-    let mounts = MOUNTS.replace("lb", "shop").replace("solo/", "reports/");
-    let text = text.replace("worker.solo", "worker.reports").replace("=solo", "=reports");
-    let httpd = Httpd::builder().workers(text).conf(mounts.replace(" solo", " reports")).conf(LOCAL).start();
+    let text = farm.balancer("shop", "recover_time=600", &["", "", ""])
+        + &farm.node(1).worker("reports")
+        + "\nworker.list=status\nworker.status.type=status\n";
+    let mounts = "JkMount /shop/* shop\nJkMount /reports/* reports\nJkMount /jkstatus|/* status\n";
+    let httpd = Httpd::builder().workers(text).conf(mounts).conf(LOCAL).start();
     let mut browser = Browser::start(&httpd);
     browser.shape(1400, 1150, false);
     browser.load(&httpd, "/jkstatus?re=1");
     let on = AtomicBool::new(true);
     std::thread::scope(|scope| {
         let (httpd, on) = (&httpd, &on);
+        let _stop = Stop(on);
         scope.spawn(move || {
             let begin = Instant::now();
             let mut count = 0_u64;
             while on.load(Ordering::Relaxed) {
                 let path = format!("/shop/{}", "x".repeat(usize::try_from(count % 9).unwrap()));
                 asked(httpd, &path);
-                if count % 6 == 0 {
+                if count.is_multiple_of(6) {
                     asked(httpd, "/reports/x");
                 }
                 let wave = (begin.elapsed().as_secs_f64() / 9.0).sin();
@@ -48,22 +49,12 @@ fn pictures_of_the_manual() {
                 count += 1;
             }
         });
-        let half = Instant::now() + GROWING / 2;
-        wait_until("figures have grown", || {
-            std::thread::sleep(Duration::from_millis(500));
-            browser.value("0");
-            Instant::now() > half
-        });
+        grow(&mut browser);
         farm.node_mut(3).stop_listening();
         farm.node(3).close_connections();
         wait_until("a member fails", || value(httpd, "shop3.state") == "ERR");
         tell(httpd, "cmd=update&w=shop&sw=shop2&vwa=d");
-        let end = Instant::now() + GROWING / 2;
-        wait_until("figures have grown", || {
-            std::thread::sleep(Duration::from_millis(500));
-            browser.value("0");
-            Instant::now() > end
-        });
+        grow(&mut browser);
         for (name, path, width, height, dark) in [
             ("status", "/jkstatus?re=1", 1280, 900, false),
             ("status-dark", "/jkstatus?re=1", 1280, 900, true),
@@ -82,8 +73,25 @@ fn pictures_of_the_manual() {
             browser.picture(&Path::new(&folder).join(format!("{name}.png")));
         }
         std::fs::write(Path::new(&folder).join("page.html"), browser_page(&mut browser, httpd)).unwrap();
-        on.store(false, Ordering::Relaxed);
     });
+}
+
+/// Ends the load, also when something goes wrong.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Lets the figures grow; what the browser says meanwhile is read.
+fn grow(browser: &mut Browser) {
+    let end = Instant::now() + GROWING / 2;
+    while Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(500));
+        browser.value("0");
+    }
 }
 
 /// The page as it stands.

@@ -88,7 +88,7 @@
     let seen = 0;
     const place = grown.findIndex((value) => (seen += value) >= count * 0.95);
     const most = place < BOUNDS.length ? "≤ " + duration(BOUNDS[place]) : "> " + duration(BOUNDS.at(-1));
-    return duration((to[4] - from[4]) / count) + " · p95 " + most;
+    return [duration((to[4] - from[4]) / count), "p95 " + most];
   };
 
   const shape = (parent, name, attributes) => {
@@ -111,7 +111,9 @@
     const values = all.map(([, value]) => value).filter((value) => value !== null);
     const top = Math.max(...values, 0);
     const scale = top > 0 ? (high - 4) / top : 0;
-    const x = (at) => (wide * (1 - (now - at) / WINDOW)).toFixed(1);
+    // From the first sample on, so that a page just opened has figures too.
+    const span = Math.min(Math.max(now - series[0][0], 30_000), WINDOW);
+    const x = (at) => Math.max(wide * (1 - (now - at) / span), 0).toFixed(1);
     const y = (value) => (high - 1 - value * scale).toFixed(1);
     let line = "", area = "", pen = false, first = null, last = null;
     for (const [at, value] of all) {
@@ -126,7 +128,11 @@
     const current = values.length ? units[kind](values.at(-1)) : "–";
     box.chart.svg.setAttribute("aria-label", fill(words.chart, box.dataset.label, current, units[kind](top)));
     box.title = box.chart.svg.getAttribute("aria-label");
-    if (box.chart.caption) box.chart.caption.textContent = fill(words.peak, units[kind](top));
+    if (box.chart.caption) {
+      const seconds = Math.round(span / 1000), past = `−${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+      box.chart.caption.replaceChildren(make("span", { textContent: past }),
+        make("span", { textContent: fill(words.peak, units[kind](top)) }));
+    }
   };
 
   const owners = [...document.querySelectorAll("[data-n]")].map((element) => ({
@@ -139,8 +145,11 @@
       const series = sample(element, now);
       for (const figure of figures) {
         if (figure.dataset.chart) { draw(figure, series, now); continue; }
-        const kind = figure.dataset.now, text = latest(series, kind);
-        if (figure.textContent !== text) figure.textContent = text;
+        const kind = figure.dataset.now, [text, more] = [latest(series, kind)].flat();
+        if (figure.dataset.told !== text + more) {
+          figure.dataset.told = text + more;
+          figure.replaceChildren(text, ...(more ? [" ", make("small", { textContent: more })] : []));
+        }
         if (kind === "errors") figure.classList.toggle("some", series.at(-1)[2] > series[0][2]);
       }
     }

@@ -46,7 +46,7 @@ fn row(frame: &Frame<'_>, balancer: &Balancer, member: &Member, bare: bool) -> M
             @if !bare { (name(frame, balancer, member)) }
             td data-p="s" { (state(frame, balancer, member, health)) }
             (cell(texts.requests, "rate", bare, "r", html! {
-                (fill(texts.total, backend.used)) " · " (per_second(backend.used, seconds))
+                (fill(texts.total, backend.used)) span.plain { " · " (per_second(backend.used, seconds)) }
             }))
             (cell(texts.errors, "errors", bare, "e", html! { (fill(texts.total, member.errors)) }))
             (cell(texts.latency, "time", bare, "l", html! { (series.times(frame)) }))
@@ -116,7 +116,7 @@ pub(super) fn failure(frame: &Frame<'_>, backend: &Backend) -> Markup {
         None => none(),
         Some(error) => html! {
             (texts.last_failure) ": " time { (readable(error.at, clock.offset)) } " – "
-            (texts.cause(error.cause)) @if !error.detail.is_empty() { " (" (error.detail) ")" }
+            (texts.cause(error.cause)) @if !error.detail.is_empty() { " (" (error.detail) ")." }
         },
     }
 }

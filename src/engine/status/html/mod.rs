@@ -181,7 +181,7 @@ fn words(frame: &Frame<'_>) -> Markup {
             data-every=(frame.query.refresh().unwrap_or(EVERY))
             data-on=(texts.live) data-off=(texts.paused) data-lost=(texts.lost) data-changed=(texts.changed)
             data-reload=(texts.reload) data-pause=(texts.pause) data-resume=(texts.resume) data-filter=(texts.filter)
-            data-problems=(texts.problems) data-count=(texts.shown_of) data-chart=(texts.chart) data-peak=(texts.peak)
+            data-problems=(texts.problems) data-count=(texts.shown_of) data-chart=(texts.chart) data-peak=(texts.at_most)
             data-recent=(texts.recent) data-drain=(texts.ask_drain) data-stop=(texts.ask_stop)
             data-reset=(texts.ask_reset) data-yes=(texts.yes) data-no=(texts.no) {}
     }

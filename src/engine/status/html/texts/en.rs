@@ -100,7 +100,6 @@ pub const ENGLISH: Texts = Texts {
     problems: "Only those with problems",
     shown_of: "{} of {}",
     chart: "{}: now {}, at most {}, last 5 minutes",
-    peak: "at most {} in 5 min",
     ask_drain: "Drain {}? It gets no new sessions any more; those it has go on.",
     ask_stop: "Stop {}? It gets no requests any more; its sessions go to other members or are lost.",
     ask_reset: "Reset {}? Its counters begin anew, and a member in error becomes usable.",
