@@ -156,7 +156,8 @@ fn two_hundred_members_render() {
         [page.domComplete, page.transferSize].map(Math.round).join(' ms, ') + ' octets' }";
     eprintln!("200 members: {}", browser.value(took));
     let slow = "performance.getEntriesByType('navigation')[0].domComplete";
-    assert!(browser.value(slow).as_f64().unwrap() < 3000.0, "far more than the tenths of a second it takes");
+    // Far more than it takes on a machine that does nothing else, where it is printed above.
+    assert!(browser.value(slow).as_f64().unwrap() < 15_000.0, "a page of 200 members takes too long");
     let shown = "[...document.querySelectorAll('tr')].filter(row => /^m\\d+\\s/.test(row.innerText)).length";
     assert!(browser.value(shown).as_u64().unwrap() >= 200);
     let filtered = "{
