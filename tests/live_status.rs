@@ -27,10 +27,14 @@ mod formats;
 mod guard;
 #[path = "live_status/keep.rs"]
 mod keep;
+#[path = "live_status/live_page.rs"]
+mod live_page;
 #[path = "live_status/metrics.rs"]
 mod metrics;
 #[path = "live_status/openapi.rs"]
 mod openapi;
+#[path = "live_status/pictures.rs"]
+mod pictures;
 #[path = "live_status/promtool.rs"]
 mod promtool;
 #[path = "live_status/settings.rs"]

@@ -424,7 +424,9 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     }
     startup.add_version(VERSION_COMPONENT);
     let (secret, started) = (memory.secret, memory.started);
-    let _ = generation.facts.set(Facts { secret, started, properties: checked.dump, sites, keep });
+    let unlimited = open.iter().map(|(worker, _)| worker.clone()).collect();
+    let facts = Facts { secret, started, properties: checked.dump, sites, keep, open: unlimited };
+    let _ = generation.facts.set(facts);
     for (worker, pattern) in open {
         let text = format!(
             "status worker {worker} at {pattern} can change settings, and nothing limits who may use it: put Require lines \

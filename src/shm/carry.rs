@@ -54,6 +54,7 @@ pub(super) fn worker(from: &WorkerState, to: &WorkerState) {
         latency_at,
         reset_at,
         base,
+        activated_at,
         reserved,
         stats,
     } = from;
@@ -61,7 +62,7 @@ pub(super) fn worker(from: &WorkerState, to: &WorkerState) {
     base.copy_to(&to.base);
     stats.copy_to(&to.stats);
     carry_fields!(to: used, errors, client_errors, sent, received, reply_timeouts, most_connected);
-    carry_fields!(to: probes_failed, probed, down_since, latency, latency_at, reset_at, reserved);
+    carry_fields!(to: probes_failed, probed, down_since, latency, latency_at, reset_at, activated_at, reserved);
 }
 
 /// Copies what lasts of a member: everything.

@@ -35,8 +35,8 @@ impl Browser {
         assert!(made.is_ok_and(|status| status.success()), "mkfifo");
         // The shell only opens the pipes as descriptors 3 and 4, then it becomes the browser.
         let script = "exec chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
-                      --disable-background-networking --disable-component-update --remote-debugging-pipe \
-                      --user-data-dir=\"$1\" about:blank 3<\"$2\" 4>\"$3\"";
+                      --disable-background-networking --disable-component-update --disable-sync --disable-quic \
+                      --remote-debugging-pipe --user-data-dir=\"$1\" about:blank 3<\"$2\" 4>\"$3\"";
         let child = Command::new("sh")
             .args(["-c", script, "sh"])
             .args([&root.join("browser"), &input, &output])
@@ -66,7 +66,7 @@ impl Browser {
         let session = browser.call("Target.attachToTarget", &attached);
         browser.session =
             session["sessionId"].as_str().expect("a session; is chromium installed?").to_owned();
-        for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
+        for domain in ["Page.enable", "Runtime.enable", "Log.enable", "Network.enable"] {
             browser.call(domain, &json!({}));
         }
         browser
@@ -128,6 +128,25 @@ impl Browser {
         let answer = self.call("Runtime.evaluate", &asked);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
+    }
+
+    /// Waits until an expression in the page is true.
+    pub fn until(&mut self, what: &str, expression: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.value(expression) != true {
+            assert!(Instant::now() < end, "{what}: {}", self.value("document.body.innerText"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The languages the browser asks for.
+    pub fn language(&mut self, accept: &str) {
+        self.call("Network.setExtraHTTPHeaders", &json!({"headers": {"Accept-Language": accept}}));
+    }
+
+    /// Scripts of pages run, or do not.
+    pub fn scripts(&mut self, on: bool) {
+        self.call("Emulation.setScriptExecutionDisabled", &json!({"value": !on}));
     }
 
     /// The size of the window, and dark or light.

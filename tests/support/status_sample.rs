@@ -179,6 +179,7 @@ pub fn view() -> View {
             ("worker.list".into(), "lb,solo,st".into()),
             ("worker.n3.secret".into(), "********".into()),
         ],
+        open: false,
         ..View::default()
     }
 }

@@ -133,8 +133,11 @@ pub struct WorkerState {
     pub reset_at: AtomicU64,
     /// What the counters were then: they go on, and what is shown is the difference.
     pub base: Base,
+    /// When somebody changed the activation of a member that uses it last, seconds since 1970; 0: nobody did. Members of
+    /// several balancers share it.
+    pub activated_at: AtomicU64,
     /// Reserved, zero.
-    pub reserved: [AtomicU64; 5],
+    pub reserved: [AtomicU64; 4],
     /// What only monitoring looks at.
     pub stats: Stats,
 }

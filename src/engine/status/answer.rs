@@ -264,7 +264,8 @@ fn document(
     let (content_type, body) = match mode.format {
         Format::Html => {
             let frame = Frame { page, query, texts, token, read_only: mode.read_only };
-            ("text/html; charset=utf-8", html::render(&frame))
+            let live = query.get("res") == Some("live") && matches!(content, Content::Shown(..));
+            ("text/html; charset=utf-8", if live { html::live(&frame) } else { html::render(&frame) })
         }
         Format::Xml => ("text/xml; charset=utf-8", xml::render(&page)),
         Format::Txt => (TEXT, txt::render(&page)),
@@ -330,7 +331,7 @@ fn policy(css: &str) -> String {
     let (blank, elsewhere) =
         if elsewhere.bytes().all(safe) && !elsewhere.is_empty() { (" ", elsewhere) } else { ("", "") };
     format!(
-        "default-src 'none'; style-src 'self'{blank}{elsewhere}; script-src 'self'; form-action 'self'; \
+        "default-src 'none'; style-src 'self'{blank}{elsewhere}; script-src 'self'; connect-src 'self'; form-action 'self'; \
          frame-ancestors 'none'; base-uri 'none'"
     )
 }

@@ -255,7 +255,7 @@ fn bodies_are_read_for_forms_and_the_api_only() {
 #[test]
 fn the_policy_names_the_style_sheet_only() {
     let base = "default-src 'none'; style-src 'self'";
-    assert!(policy("").starts_with(&format!("{base}; script-src 'self';")));
+    assert!(policy("").starts_with(&format!("{base}; script-src 'self'; connect-src 'self';")));
     assert!(policy("/x.css").starts_with(&format!("{base};")));
     assert!(
         policy("https://cdn.example:8443/a/b.css").starts_with(&format!("{base} https://cdn.example:8443;"))

@@ -29,6 +29,8 @@ pub struct View {
     pub status_workers: Vec<String>,
     /// The properties as read at start, in order; secrets are masked (see [`super::dump`]).
     pub properties: Vec<(String, String)>,
+    /// Anybody who reaches the status worker that shows this can change settings, as far as the directives tell.
+    pub open: bool,
 }
 
 /// The server that answers.
@@ -322,6 +324,8 @@ pub struct Member {
     pub drain: Option<u64>,
     /// What has been seen of its sessions since the drain began.
     pub drain_seen: Option<DrainSeen>,
+    /// When its activation was changed at run time; `None`: it was not, or it is active.
+    pub benched: Option<u64>,
 }
 
 /// An AJP worker of `worker.list`.

@@ -214,7 +214,10 @@ fn carry_out(generation: &Generation, change: &Change, now: (u64, Tick)) {
     match (change, place) {
         (Change::Set { new: Setting::Method(method), .. }, None) => balancer.change_method(*method),
         (Change::Set { new, .. }, Some(place)) => match new {
-            Setting::Activation(activation) => balancer.activate(place, *activation),
+            Setting::Activation(activation) => {
+                balancer.activate(place, *activation);
+                activated(farm, place, now.0);
+            }
             Setting::LbFactor(factor) => balancer.weigh(place, *factor),
             Setting::Distance(distance) => {
                 if let Some(member) = balancer.members.get(place) {
@@ -231,10 +234,18 @@ fn carry_out(generation: &Generation, change: &Change, now: (u64, Tick)) {
         (Change::Drain { deadline, .. }, Some(place)) => {
             let end = deadline.map(|seconds| now.1.after(Duration::from_secs(u64::from(seconds))));
             balancer.drain(place, end, now.1);
+            activated(farm, place, now.0);
         }
         _ => {}
     }
     balancer.state.version.fetch_add(1, Relaxed);
     // Requests that wait for a member look again.
     futex::ring(&balancer.state.gauge.bell);
+}
+
+/// Notes when the activation of a member was changed, seconds since 1970.
+fn activated(farm: &Farm, place: usize, now: u64) {
+    if let Some(member) = farm.balancer.members.get(place) {
+        member.worker.activated_at.store(now, Relaxed);
+    }
 }

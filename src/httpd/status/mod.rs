@@ -45,6 +45,8 @@ pub struct Facts {
     pub sites: Vec<(String, Option<Arc<Maps>>)>,
     /// Where changes are kept beyond the end of the server.
     pub keep: Option<KeepFile>,
+    /// Status workers that anybody may use to change settings, as far as the directives tell.
+    pub open: Vec<String>,
 }
 
 /// Answers a request to a status worker.
@@ -86,7 +88,8 @@ pub(super) fn serve(request: Request<'_>, live: &Live, worker: &StatusWorker) ->
         },
     };
     live.generation.sync();
-    let view = picture::view(request, live, facts);
+    let mut view = picture::view(request, live, facts);
+    view.open = facts.open.contains(&worker.name);
     let desk =
         answer::Worker { name: &worker.name, status: &worker.settings, secret: &facts.secret, view: &view };
     let response = match answer::answer(desk, &asked) {

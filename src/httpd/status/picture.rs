@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Facts, maps};
 use crate::engine::balance::admin::Drain;
 use crate::engine::balance::state::{BalancerState, MemberState, State as Shared, WorkerState, tick};
-use crate::engine::config::model::{Ajp13, Kind, Lb, MemberSettings};
+use crate::engine::config::model::{Activation, Ajp13, Kind, Lb, MemberSettings};
 use crate::engine::status::overrides::{backend_drift, balancer_drift, member_drift};
 use crate::engine::status::settings;
 use crate::engine::status::view::{
@@ -164,6 +164,8 @@ fn member(
         recent: report.recent.sessions,
         at_least: report.total.at_least,
     });
+    let changed = Some(engine.worker.activated_at.load(Relaxed)).filter(|at| *at > 0);
+    shown.benched = changed.filter(|_| own.activation != Activation::Active);
     Some(shown)
 }
 

@@ -1,6 +1,6 @@
 //! Forms of the page: everything that changes something.
 //!
-//! Each is a POST to this URL without query, with the parameters of mod_jk in its body and the token. A box that is not
+//! Each is a POST to this URL, with the parameters of mod_jk and the token, which is always in the body. A box that is not
 //! ticked is not sent by browsers, so a hidden 0 stands before each box.
 
 use maud::{Markup, html};
@@ -13,7 +13,7 @@ use crate::engine::status::query::Command;
 use crate::engine::status::view::Balancer;
 
 /// The hidden fields of every form.
-fn hidden(frame: &Frame<'_>, pairs: &[(&str, &str)]) -> Markup {
+pub(super) fn hidden(frame: &Frame<'_>, pairs: &[(&str, &str)]) -> Markup {
     html! {
         input type="hidden" name="token" value=(frame.token);
         @for (name, value) in pairs { input type="hidden" name=(name) value=(value); }
@@ -23,28 +23,22 @@ fn hidden(frame: &Frame<'_>, pairs: &[(&str, &str)]) -> Markup {
     }
 }
 
-/// A form that is one button.
-pub(super) fn button(frame: &Frame<'_>, word: &str, danger: bool, pairs: &[(&str, &str)]) -> Markup {
+/// A form that is one button. Where there is a script, it asks `ask` before.
+pub(super) fn button(frame: &Frame<'_>, word: &str, ask: &str, pairs: &[(&str, &str)]) -> Markup {
     html! {
         form method="post" action="?" {
             (hidden(frame, pairs))
             input type="hidden" name="from" value=(frame.here());
-            @if danger { button.danger type="submit" { (word) } } @else { button type="submit" { (word) } }
+            button type="submit" data-ask=(ask) { (word) }
         }
     }
-}
-
-/// A button that changes the activation of a member.
-pub(super) fn act(frame: &Frame<'_>, word: &str, danger: bool, base: &[(&str, &str)], value: &str) -> Markup {
-    let pairs = [[("cmd", "update")].as_slice(), base, &[("vwa", value)]].concat();
-    button(frame, word, danger, &pairs)
 }
 
 /// The choice of a setting to be edited for all members: a link to a form, so it is a GET.
 pub(super) fn edit_all(frame: &Frame<'_>, balancer: &Balancer) -> Markup {
     let rows = TABLE.iter().filter(|row| command::bulk_property(row.parameter).is_some());
     html! {
-        form method="get" action="?" {
+        form.all method="get" action="?" {
             input type="hidden" name="cmd" value="edit";
             input type="hidden" name="w" value=(balancer.name);
             input type="hidden" name="from" value=(frame.here());

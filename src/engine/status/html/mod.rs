@@ -4,9 +4,12 @@
 //! form with POST and a token. All links are relative to the query, so the page works at any mount. maud escapes every
 //! value. Nothing is inline, so the policy of [`super::answer`] can forbid inline styles and scripts.
 
+mod figures;
 mod forms;
+mod members;
 mod tables;
 pub mod texts;
+mod warnings;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -14,12 +17,15 @@ use super::command::Subject;
 use super::fields::{readable, zone};
 use super::page::{Content, Page};
 use super::query::{Command, Format, Hide, Query, encode};
-use texts::{Texts, fill};
+use texts::Texts;
 
 /// The style sheet, served as `?res=css`.
 pub const CSS: &str = include_str!("../assets/style.css");
 /// The script, served as `?res=js`.
 pub const JS: &str = include_str!("../assets/script.js");
+
+/// Seconds between two looks of the script, unless the request says something else.
+const EVERY: u32 = 5;
 
 /// What the page needs to know beside its content.
 #[derive(Debug, Clone, Copy)]
@@ -85,11 +91,6 @@ pub fn render(frame: &Frame<'_>) -> String {
     let (page, texts) = (&frame.page, frame.texts);
     let server = &page.view.server;
     let css = &page.status.css;
-    let refresh = match page.content {
-        Content::Shown(Command::List | Command::Show, _) => frame.query.refresh().map(|s| s.to_string()),
-        Content::Done => Some(format!("3;url={}", back(frame.query))),
-        _ => None,
-    };
     let markup = html! {
         (DOCTYPE)
         html lang=(texts.lang) {
@@ -97,20 +98,21 @@ pub fn render(frame: &Frame<'_>) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
-                @if let Some(refresh) = &refresh { meta http-equiv="refresh" content=(refresh); }
+                meta name="color-scheme" content="light dark";
+                (refresh(frame))
                 title { (texts.title) }
-                link rel="stylesheet" type="text/css" href="?res=css";
+                link rel="stylesheet" type="text/css" href={ "?res=css&v=" (version(CSS)) };
                 @if !css.is_empty() { link rel="stylesheet" type="text/css" href=(css); }
-                script src="?res=js" defer {}
+                script src={ "?res=js&v=" (version(JS)) } defer {}
             }
             body {
                 a.skip href="#main" { (texts.skip) }
                 header {
-                    h1 {
-                        @if page.head().is_some() {
-                            (texts.title) " – " (server.name) ":" (server.port)
-                        } @else { (texts.title) }
-                        @if frame.read_only { " " span."tag degraded" { (texts.read_only) } }
+                    div.title {
+                        h1 { (texts.title) }
+                        @if page.head().is_some() { span.host { (server.name) ":" (server.port) } }
+                        @if frame.read_only { (tables::tag(super::view::Health::Degraded, texts.read_only)) }
+                        @if is_live(frame) { (words(frame)) }
                     }
                     @if page.head().is_some() { (head(frame)) }
                 }
@@ -119,6 +121,81 @@ pub fn render(frame: &Frame<'_>) -> String {
         }
     };
     markup.into_string()
+}
+
+/// Only what changes of a list or a worker, for the script: elements with the same `data-live` as on the page, and a token that
+/// is fresh, for pages that stay open for days.
+pub fn live(frame: &Frame<'_>) -> String {
+    let view = frame.page.view;
+    let markup = html! {
+        (DOCTYPE)
+        html {
+            head { title { (frame.texts.title) } }
+            body data-fragment=(frame.token) {
+                (warnings::section(frame))
+                (clock(frame))
+                @match frame.page.content {
+                    Content::Shown(_, Subject::Balancer(balancer)) => { (tables::balancer_live(frame, balancer, None)) }
+                    Content::Shown(_, Subject::Member(balancer, member)) => {
+                        (tables::balancer_live(frame, balancer, Some(member)))
+                    }
+                    Content::Shown(_, Subject::Worker(worker)) => { (tables::worker_live(frame, worker)) }
+                    Content::Shown(Command::List, _) => {
+                        @if frame.shows(Hide::BALANCERS) {
+                            @for balancer in &view.balancers { (tables::balancer_live(frame, balancer, None)) }
+                        }
+                        @if frame.shows(Hide::WORKERS) {
+                            @for worker in &view.workers { (tables::worker_live(frame, worker)) }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    };
+    markup.into_string()
+}
+
+/// The page shows what changes by itself.
+fn is_live(frame: &Frame<'_>) -> bool {
+    matches!(frame.page.content, Content::Shown(Command::List | Command::Show, _))
+}
+
+/// A browser without script loads the page again.
+fn refresh(frame: &Frame<'_>) -> Markup {
+    let after = match frame.page.content {
+        Content::Done => {
+            return html! { meta http-equiv="refresh" content={ "3;url=" (back(frame.query)) }; };
+        }
+        _ if is_live(frame) => frame.query.refresh(),
+        _ => None,
+    };
+    html! { @if let Some(after) = after { noscript { meta http-equiv="refresh" content=(after); } } }
+}
+
+/// The place where the script says that the page is live, and its words.
+fn words(frame: &Frame<'_>) -> Markup {
+    let texts = frame.texts;
+    html! {
+        div.live id="live" hidden
+            data-every=(frame.query.refresh().unwrap_or(EVERY))
+            data-on=(texts.live) data-off=(texts.paused) data-lost=(texts.lost) data-changed=(texts.changed)
+            data-reload=(texts.reload) data-pause=(texts.pause) data-resume=(texts.resume) data-filter=(texts.filter)
+            data-problems=(texts.problems) data-count=(texts.shown_of) data-chart=(texts.chart) data-peak=(texts.at_most)
+            data-recent=(texts.recent) data-drain=(texts.ask_drain) data-stop=(texts.ask_stop)
+            data-reset=(texts.ask_reset) data-yes=(texts.yes) data-no=(texts.no) {}
+    }
+}
+
+/// A short name of the contents, so that browsers do not keep an older file.
+const fn version(text: &str) -> u64 {
+    let (octets, mut hash, mut place) = (text.as_bytes(), 0xcbf2_9ce4_8422_2325_u64, 0);
+    while place < octets.len() {
+        // FNV-1a.
+        hash = (hash ^ octets[place] as u64).wrapping_mul(0x0100_0000_01b3);
+        place += 1;
+    }
+    hash
 }
 
 /// Where to go after a change, as a relative link.
@@ -144,20 +221,15 @@ pub fn back(query: &Query) -> String {
 
 fn head(frame: &Frame<'_>) -> Markup {
     let (texts, view) = (frame.texts, frame.page.view);
-    let clock = view.clock;
-    let reading = matches!(frame.page.content, Content::Shown(Command::List | Command::Show, _));
     html! {
-        p.soft {
-            (view.server.software) " · " (view.server.version) " · " (texts.server_time) ": "
-            (readable(clock.unix, clock.offset)) " " (zone(clock.offset)) " (" (clock.unix) ")"
-        }
+        p.soft { (view.server.software) " · " (view.server.version) " · " (clock(frame)) }
         nav {
             ul {
                 li { a href=(frame.link(&[("cmd", "list")])) { (texts.overview) } }
                 li { a href=(frame.link(&[("cmd", "dump")])) { (texts.dump) } }
                 li { a href=(frame.link(&[("cmd", "version")])) { (texts.version) } }
-                @if reading {
-                    li {
+                @if is_live(frame) {
+                    li.plain {
                         @if frame.query.refresh().is_some() {
                             a href=(frame.same("re", "0")) { (texts.refresh_off) }
                         } @else {
@@ -170,13 +242,23 @@ fn head(frame: &Frame<'_>) -> Markup {
                     @let word = if frame.read_only { texts.read_write } else { texts.read_only };
                     li { a href=(frame.same("opt", &bits.to_string())) { (word) } }
                 }
-                li {
+                li.formats {
                     (texts.formats)
                     @for (word, _) in Format::WORDS.iter().filter(|(_, format)| *format != Format::Html) {
                         " " a href=(frame.same("mime", word)) { (word) }
                     }
                 }
             }
+        }
+    }
+}
+
+/// The time of the server.
+fn clock(frame: &Frame<'_>) -> Markup {
+    let clock = frame.page.view.clock;
+    html! {
+        span data-live="@" data-whole="" {
+            (frame.texts.server_time) ": " (readable(clock.unix, clock.offset)) " " (zone(clock.offset)) " (" (clock.unix) ")"
         }
     }
 }
@@ -205,6 +287,7 @@ fn body(frame: &Frame<'_>) -> Markup {
 fn list(frame: &Frame<'_>) -> Markup {
     let (view, texts) = (frame.page.view, frame.texts);
     html! {
+        (warnings::section(frame))
         @if !view.balancers.is_empty() {
             section {
                 h2 { (texts.balancers) " (" (view.balancers.len()) ")" (frame.toggle(Hide::BALANCERS)) }
@@ -228,6 +311,7 @@ fn list(frame: &Frame<'_>) -> Markup {
 
 fn show(frame: &Frame<'_>, subject: Subject<'_>) -> Markup {
     html! {
+        (warnings::section(frame))
         @match subject {
             Subject::Balancer(balancer) => { (tables::balancer(frame, balancer, None)) }
             Subject::Member(balancer, member) => { (tables::balancer(frame, balancer, Some(member))) }
@@ -242,32 +326,21 @@ fn legend(frame: &Frame<'_>) -> Markup {
     use super::view::{State, activation_text};
     use crate::engine::config::model::Activation;
     let texts = frame.texts;
-    html! {
-        section {
-            h2 { (texts.legend) (frame.toggle(Hide::LEGEND)) }
-            @if frame.shows(Hide::LEGEND) {
-                dl {
-                    @for state in State::ALL { div { dt { (state.text()) } dd { (texts.state(state)) } } }
-                    @for (_, activation) in Activation::WORDS {
-                        div { dt { (activation_text(activation)) } dd { (texts.activation_words(activation)) } }
-                    }
+    tables::part(frame, texts.legend, Hide::LEGEND, "legend", false, || {
+        html! {
+            dl.legend {
+                @for state in State::ALL { div { dt { (state.text()) } dd { (texts.state(state)) } } }
+                @for (_, activation) in Activation::WORDS {
+                    div { dt { (activation_text(activation)) } dd { (texts.activation_words(activation)) } }
                 }
             }
         }
-    }
+    })
 }
 
 /// Nothing.
 fn none() -> Markup {
     PreEscaped(String::new())
-}
-
-/// A warning about session ids without a route, when it is worth one.
-fn sessions_note(frame: &Frame<'_>, balancer: &super::view::Balancer) -> Markup {
-    match balancer.sessions.lost_per_cent().filter(|share| balancer.sticky_session && *share >= 10) {
-        Some(share) => html! { p."note degraded" { (fill(frame.texts.lost_sessions, share)) } },
-        None => none(),
-    }
 }
 
 #[cfg(test)]
