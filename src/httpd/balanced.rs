@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
-use super::trip::{Order, Progress, waiting};
+use super::trip::{Order, Progress, Way, waiting};
 use super::{lb_notes, report, tally};
 use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
@@ -42,10 +42,9 @@ pub(super) struct Trip<'r> {
 }
 
 impl<'r> Trip<'r> {
-    /// Begins.
-    pub(super) fn begin(request: Request<'r>, farm: &'r Farm, order: Order<'r>, buffers: Buffers) -> Self {
+    /// A trip that [`Trip::prepare`] makes ready: two steps, because what is changed before it is returned is copied then.
+    pub(super) fn new(request: Request<'r>, farm: &'r Farm, order: Order<'r>, buffers: Box<Buffers>) -> Self {
         let extensions = order.extensions;
-        request.note(c"JK_WORKER_TYPE", c"lb");
         let forced = request.env(c"JK_ROUTE").filter(|route| !route.is_empty());
         let method = farm.balancer.settings.method;
         let ignore = flag(request, c"JK_STICKY_IGNORE").unwrap_or(extensions.sticky_ignore);
@@ -58,7 +57,7 @@ impl<'r> Trip<'r> {
         };
         let state = farm.balancer.state;
         let cell = order.live.generation.balancer_cell(farm.place);
-        let mut trip = Self {
+        Self {
             journey: Journey::new(&farm.balancer, buffers),
             members: Members {
                 farm,
@@ -79,16 +78,21 @@ impl<'r> Trip<'r> {
             random: if method == Method::P2C { random::next() } else { 0 },
             sessions,
             _in_work: InWork::new(state.gauge.enter(cell), &state.gauge),
-        };
-        if sticky {
-            trip.members.owner = farm.balancer.owner(sessions.route(), sessions.ids());
-            tally::session(state, sessions.ids(), trip.members.owner.is_some());
         }
-        trip
     }
 
-    /// See [`super::trip::Trip::step`].
-    pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
+    /// Begins.
+    pub(super) fn prepare(&mut self) {
+        if self.sticky {
+            let (balancer, sessions) = (&self.members.farm.balancer, &self.sessions);
+            self.members.owner = balancer.owner(sessions.route(), sessions.ids());
+            tally::session(balancer.state, sessions.ids(), self.members.owner.is_some());
+        }
+    }
+}
+
+impl<'r> Way<'r> for Trip<'r> {
+    fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         let now = if self.members.last.is_none() { self.members.order.begun } else { clock::now() };
         let result = {
             let sessions = &self.sessions;
@@ -128,23 +132,19 @@ impl<'r> Trip<'r> {
         Progress::Done(result)
     }
 
-    /// See [`super::trip::Trip::expire`].
-    pub(super) fn expire(&mut self) {
+    fn expire(&mut self) {
         self.journey.expire();
     }
 
-    /// See [`super::trip::Trip::lose_client`].
-    pub(super) fn lose_client(&mut self) -> bool {
+    fn lose_client(&mut self) -> bool {
         self.journey.lose_client()
     }
 
-    /// See [`super::trip::Trip::buffers`].
-    pub(super) fn buffers(&mut self) -> &mut Buffers {
+    fn buffers(&mut self) -> &mut Buffers {
         self.journey.buffers()
     }
 
-    /// See [`super::trip::Trip::take_buffers`].
-    pub(super) fn take_buffers(&mut self) -> Buffers {
+    fn take_buffers(&mut self) -> Box<Buffers> {
         self.journey.take_buffers()
     }
 }
@@ -252,7 +252,11 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
         let in_work = worker.enter(live.generation.worker_cell(worker.place), wait)?;
-        let mut view = worker.view(request.timeout());
+        let _in_work = in_work.of(farm.balancer.state);
+        let links = Connections::new(worker);
+        let current =
+            self.current.insert(Current { worker, links, view: worker.view(request.timeout()), _in_work });
+        let view = &mut current.view;
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
         let activation = overridden(self.overrides, pick.member).unwrap_or_else(|| facts.state.activation());
@@ -262,7 +266,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             // Another member is tried rather than the same one again.
             view.attempts = 1;
         }
-        adapt(&mut view, request, live, self.order.extensions, self.order.fail_on);
+        adapt(view, request, live, self.order.extensions, self.order.fail_on);
         if !self.forced {
             request.note(c"JK_WORKER_ROUTE", member.c_route.as_c_str());
         }
@@ -272,9 +276,6 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             cookie.write(facts.route.as_bytes(), host.head().secure, &mut text);
             request.pool().copy(&text)
         }));
-        let links = Connections::new(worker);
-        let _in_work = in_work.of(farm.balancer.state);
-        self.current = Some(Current { worker, links, view, _in_work });
         Ok(())
     }
 
@@ -304,7 +305,8 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
 
     fn end(&mut self) {
         // The request is counted out here, before it is judged what its outcome means.
-        self.detail = self.current.take().and_then(|current| current.links.take_detail());
+        self.detail = self.current.as_ref().and_then(|current| current.links.take_detail());
+        self.current = None;
     }
 
     fn judged(&mut self, host: &mut HttpdHost<'r>, pick: &Pick, failed: bool) {

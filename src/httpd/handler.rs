@@ -10,9 +10,10 @@ use super::host::{HttpdHost, framing};
 use super::joblog::Level;
 use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
 use super::module::Jk;
+use super::parking::Left;
 use super::runtime::Worker;
-use super::trip::{Order, Trip};
-use super::{lent, messages, parking, status};
+use super::trip::Order;
+use super::{balanced, lent, messages, parking, single, status};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
@@ -64,6 +65,7 @@ pub fn handle(request: Request<'_>) -> Verdict {
         return Verdict::Status(400);
     }
     match find(request, live) {
+        Ok(Job { worker: Worker::Status(worker), .. }) => status::serve(request, live, worker),
         Ok(job) => forward(request, live, &job),
         Err(verdict) => verdict,
     }
@@ -158,9 +160,6 @@ fn no_worker(request: Request<'_>, live: &Live, name: &[u8]) -> Verdict {
 }
 
 fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
-    if let Worker::Status(worker) = job.worker {
-        return status::serve(request, live, worker);
-    }
     let body = match framing(request, request.env(live.name(Indicator::IgnoreContentLength)).is_some()) {
         Ok(body) => body,
         Err(bad) => {
@@ -185,13 +184,40 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     let begun = clock::now();
     live.generation.maintain(begun);
     let mut host = HttpdHost::new(request, live, job.uri, body);
+    host.prepare();
     host.forget_file_facts();
     let codes = job.extensions.fail_on_status.as_ref();
     let fail_on = codes.map(|codes| request.pool().keep(fail_codes(codes)).as_slice());
     let order = Order { live, extensions: job.extensions, fail_on, uri: job.uri, begun };
-    match Trip::begin(&mut host, job.worker, order, lent::lend()) {
-        Ok(trip) => parking::serve(host, trip, job.worker, live, begun),
-        Err(failure) => finish(&mut host, job.worker, begun, Err(failure)),
+    match job.worker {
+        Worker::Single(worker) => {
+            request.note(c"JK_WORKER_TYPE", worker.type_name());
+            match single::enter(request, worker, order) {
+                Ok(in_work) => {
+                    let mut trip = single::Trip::new(request, worker, order, in_work, lent::lend());
+                    trip.prepare(request);
+                    match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
+                        Left::Over(verdict) => verdict,
+                        Left::Wait(watch, wait) => {
+                            parking::put_aside(host, trip.into(), job.worker, live, begun, (watch, wait))
+                        }
+                    }
+                }
+                Err(failure) => finish(&mut host, job.worker, begun, Err(failure)),
+            }
+        }
+        Worker::Balancer(farm) => {
+            request.note(c"JK_WORKER_TYPE", c"lb");
+            let mut trip = balanced::Trip::new(request, farm, order, lent::lend());
+            trip.prepare();
+            match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
+                Left::Over(verdict) => verdict,
+                Left::Wait(watch, wait) => {
+                    parking::put_aside(host, trip.into(), job.worker, live, begun, (watch, wait))
+                }
+            }
+        }
+        Worker::Status(_) => Verdict::Status(500), // not here
     }
 }
 

@@ -10,7 +10,6 @@ use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
 use crate::engine::units::Tick;
 use crate::ffi::time;
-use crate::transport::clock;
 
 /// An attempt failed and is repeated on the same worker.
 pub(super) fn repeated(state: &WorkerState, attempt: &Attempt) {
@@ -34,7 +33,7 @@ pub(super) fn served(state: &WorkerState, served: &Served, begun: Tick) {
     if let Some(head_at) = served.traffic.head_at {
         state.stats.first_byte.record(micros(head_at));
     }
-    state.stats.total.record(micros(clock::now()));
+    state.stats.total.record(micros(served.ended));
 }
 
 /// A request brought these session ids; `known`: they lead to a member.

@@ -7,6 +7,7 @@ use super::backend::Backend;
 use crate::engine::error::{Cause, Failure, Stage};
 use crate::engine::exchange::LinkError;
 use crate::engine::proxy::attempts::Links;
+use crate::engine::units::Tick;
 use crate::transport::clock;
 use crate::transport::connect::connect_to;
 use crate::transport::pool::{Acquired, Lease};
@@ -65,8 +66,8 @@ impl Links for Connections<'_> {
         }
     }
 
-    fn release(&self, link: Lease) {
-        link.release(clock::now());
+    fn release(&self, link: Lease, now: Tick) {
+        link.release(now);
     }
 
     fn discard(&self, link: Lease, abrupt: bool) {
