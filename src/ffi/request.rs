@@ -214,6 +214,12 @@ impl<'r> Request<'r> {
         unsafe { sys::jk_add_common_vars(self.raw()) };
     }
 
+    /// The request line as received.
+    pub fn received_line(self) -> &'r [u8] {
+        // SAFETY: as above.
+        unsafe { Self::text(self.get().the_request) }.unwrap_or_default()
+    }
+
     /// The request line as a log may show it.
     pub fn logged_line(self) -> &'r [u8] {
         // SAFETY: live request; the text lives in its pool.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::adapt::adapt;
+use super::handler::waited_in_vain;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
 use super::trip::{Order, Progress, Way, waiting};
@@ -113,16 +114,18 @@ impl<'r> Way<'r> for Trip<'r> {
         };
         let request = host.request();
         let Members { farm, order, first, noted, last, overrides, .. } = self.members;
-        let decided = self.journey.rounds().decision().text(&farm.balancer);
-        match last {
-            Some(last) if first == Some(last) && !noted => {
-                lb_notes::only(request, farm, last, overrides, decided.as_bytes());
-            }
-            last => {
-                if let Some(last) = last {
-                    lb_notes::last(request, farm, last, overrides);
+        if order.live.notes.members {
+            let decided = self.journey.rounds().decision().text(&farm.balancer);
+            match last {
+                Some(last) if first == Some(last) && !noted => {
+                    lb_notes::only(request, farm, last, overrides, decided.as_bytes());
                 }
-                lb_notes::decision(request, decided.as_bytes());
+                last => {
+                    if let Some(last) = last {
+                        lb_notes::last(request, farm, last, overrides);
+                    }
+                    lb_notes::decision(request, decided.as_bytes());
+                }
             }
         }
         if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| self.members.backend(last))) {
@@ -251,7 +254,10 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         self.follow_session(request, pick);
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
-        let in_work = worker.enter(live.generation.worker_cell(worker.place), wait)?;
+        let in_work = worker
+            .enter(live.generation.worker_cell(worker.place), wait)
+            .inspect_err(|cause| host.times.queue += waited_in_vain(*cause))?;
+        host.times.queue += in_work.waited();
         let _in_work = in_work.of(farm.balancer.state);
         let links = Connections::new(worker);
         let current =
@@ -286,7 +292,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             let traffic = Traffic::default();
             return run::Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
         };
-        run.step(host, links, view, block, |host, attempt| {
+        let progress = run.step(host, links, view, block, |host, attempt| {
             tally::repeated(worker.state, attempt);
             let detail = links.take_detail();
             let request = host.request();
@@ -300,7 +306,17 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                 attempt,
                 "trying again",
             );
-        })
+        });
+        if let run::Progress::Done(result) = &progress {
+            let (queue, connect) = links.take_spent();
+            host.times.queue += queue;
+            host.times.connect += connect;
+            match result {
+                Ok(served) => host.times.tried(served.attempts, served.traffic.head_at),
+                Err(last) => host.times.tried(last.number, last.traffic.head_at),
+            }
+        }
+        progress
     }
 
     fn end(&mut self) {
@@ -313,7 +329,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         if self.first.is_none() {
             self.first = Some(pick.member);
             // Of the only one all is written together, at the end.
-            if failed {
+            if failed && self.order.live.notes.members {
                 self.noted = true;
                 lb_notes::first(host.request(), self.farm, pick.member, self.overrides);
             }
@@ -369,12 +385,13 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         std::thread::sleep(time);
     }
 
-    fn queue(&mut self, _host: &mut HttpdHost<'r>) -> Result<(), Cause> {
+    fn queue(&mut self, host: &mut HttpdHost<'r>) -> Result<(), Cause> {
         let Some(queue) = self.farm.queue else { return Err(Cause::NoMember) };
         let state = self.farm.balancer.state;
         let cell = self.order.live.generation.balancer_cell(self.farm.place);
         let overrides = self.overrides;
-        wait(&state.gauge, cell, queue, |_| {
+        let begun = clock::now();
+        let result = wait(&state.gauge, cell, queue, |_| {
             self.farm
                 .balancer
                 .members
@@ -386,7 +403,9 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                     activation != Activation::Stopped && self.ready(place)
                 })
                 .then_some(())
-        })
+        });
+        host.times.queue += clock::now().since(begun);
+        result
     }
 
     fn others_in_work(&self, member: usize) -> bool {

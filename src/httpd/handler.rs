@@ -13,7 +13,7 @@ use super::module::Jk;
 use super::parking::Left;
 use super::runtime::Worker;
 use super::trip::Order;
-use super::{balanced, lent, messages, parking, single, status};
+use super::{balanced, lent, messages, notes, parking, single, status, trace};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
@@ -21,7 +21,7 @@ use crate::engine::proxy::Served;
 use crate::engine::route::Marks;
 use crate::engine::route::extensions::Extensions;
 use crate::engine::route::rules::worker_spec;
-use crate::engine::text::{Decimal, Escaped};
+use crate::engine::text::Escaped;
 use crate::engine::units::Tick;
 use crate::ffi::Verdict;
 use crate::ffi::request::Request;
@@ -183,6 +183,9 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     }
     let begun = clock::now();
     live.generation.maintain(begun);
+    if live.trace {
+        trace::apply(request);
+    }
     let mut host = HttpdHost::new(request, live, job.uri, body);
     host.prepare();
     host.forget_file_facts();
@@ -194,6 +197,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
             request.note(c"JK_WORKER_TYPE", worker.type_name());
             match single::enter(request, worker, order) {
                 Ok(in_work) => {
+                    host.times.queue = in_work.waited();
                     let mut trip = single::Trip::new(request, worker, order, in_work, lent::lend());
                     trip.prepare(request);
                     match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
@@ -203,7 +207,10 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
                         }
                     }
                 }
-                Err(failure) => finish(&mut host, job.worker, begun, Err(failure)),
+                Err(failure) => {
+                    host.times.queue = waited_in_vain(failure.cause);
+                    finish(&mut host, job.worker, begun, Err(failure))
+                }
             }
         }
         Worker::Balancer(farm) => {
@@ -221,6 +228,14 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     }
 }
 
+/// How long a request was in a queue when it ended for this reason.
+pub(super) fn waited_in_vain(cause: Cause) -> Duration {
+    match cause {
+        Cause::QueueTime { limit_ms } => Duration::from_millis(limit_ms),
+        _ => Duration::ZERO,
+    }
+}
+
 /// What httpd is told of the result, and the time it took.
 pub(super) fn finish(
     host: &mut HttpdHost<'_>,
@@ -228,7 +243,7 @@ pub(super) fn finish(
     begun: Tick,
     result: Result<Served, Failure>,
 ) -> Verdict {
-    note_duration(host.request(), clock::now().since(begun));
+    notes::finish(host, begun, &result);
     match result {
         Ok(served) => match served.replaced {
             // httpd knows no page for what is not a status of HTTP.
@@ -263,10 +278,4 @@ fn failed(host: &mut HttpdHost<'_>, worker: Worker<'_>, failure: &Failure) -> Ve
         Cause::Client(ClientFault::Gone) => Verdict::Status(400),
         _ => failure.status().map_or(Verdict::Ok, Verdict::Status),
     }
-}
-
-/// `JK_REQUEST_DURATION`: seconds, a dot, six digits.
-fn note_duration(request: Request<'_>, time: Duration) {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    request.note(c"JK_REQUEST_DURATION", request.pool().text(Decimal::seconds(micros).as_bytes()));
 }

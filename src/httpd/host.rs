@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use super::config::Live;
+use super::notes::Times;
 use super::variables::Variables;
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
@@ -42,6 +43,8 @@ pub struct HttpdHost<'r> {
     patient: bool,
     /// A flush that has been put off.
     flush_owed: bool,
+    /// For the notes about times.
+    pub(super) times: Times,
 }
 
 /// Why the framing of a request body is refused, with the status for it.
@@ -137,6 +140,7 @@ impl<'r> HttpdHost<'r> {
             started: None,
             patient: false,
             flush_owed: false,
+            times: Times::default(),
         }
     }
 
@@ -174,6 +178,11 @@ impl<'r> HttpdHost<'r> {
     /// The request.
     pub fn request(&self) -> Request<'r> {
         self.request
+    }
+
+    /// The settings of its server.
+    pub(super) fn live(&self) -> &'r Live {
+        self.live
     }
 
     /// Status of the response that was started.

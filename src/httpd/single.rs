@@ -74,6 +74,13 @@ impl<'r> Way<'r> for Trip<'r> {
             run::Progress::Wait(wait) => return Progress::Wait(waiting(wait, self.run.link())),
             run::Progress::Done(result) => result,
         };
+        let (queue, connect) = links.take_spent();
+        host.times.queue += queue;
+        host.times.connect += connect;
+        match &result {
+            Ok(served) => host.times.tried(served.attempts, served.traffic.head_at),
+            Err(last) => host.times.tried(last.number, last.traffic.head_at),
+        }
         tally::ended(worker.state, &result, self.view.manner.fail_on);
         match &result {
             Ok(served) => {
