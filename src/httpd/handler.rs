@@ -194,7 +194,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     let order = Order { live, extensions: job.extensions, fail_on, uri: job.uri, begun };
     match job.worker {
         Worker::Single(worker) => {
-            request.note(c"JK_WORKER_TYPE", worker.type_name());
+            request.add_note(c"JK_WORKER_TYPE", worker.type_name().into());
             match single::enter(request, worker, order) {
                 Ok(in_work) => {
                     host.times.queue = in_work.waited();
@@ -214,7 +214,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
             }
         }
         Worker::Balancer(farm) => {
-            request.note(c"JK_WORKER_TYPE", c"lb");
+            request.add_note(c"JK_WORKER_TYPE", c"lb".into());
             let mut trip = balanced::Trip::new(request, farm, order, lent::lend());
             trip.prepare();
             match parking::serve(&mut host, &mut trip, job.worker, live, begun) {

@@ -50,10 +50,10 @@ pub(super) fn session(state: &BalancerState, ids: &[&[u8]], known: bool) {
 
 /// A request on a worker without balancer is over.
 pub(super) fn ended(state: &WorkerState, result: &Result<Served, Attempt>, fail_on: &[i32]) {
-    let traffic = match result {
-        Ok(served) => &served.traffic,
-        Err(attempt) => &attempt.traffic,
+    let (traffic, outcome) = match result {
+        Ok(served) => (&served.traffic, Outcome::Success),
+        Err(attempt) => (&attempt.traffic, Outcome::of(&Err(attempt.failure), fail_on)),
     };
     let context = Context { sent: traffic.sent, received: traffic.received, ..Context::default() };
-    state.count(Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on), &context);
+    state.count(outcome, &context);
 }

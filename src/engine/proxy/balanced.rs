@@ -274,10 +274,9 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
         now: Tick,
     ) -> Option<Result<Served, Failure>> {
         let (policy, fail_on) = farm.rules(pick.member);
-        let outcome = Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on);
-        let traffic = match &result {
-            Ok(served) => served.traffic,
-            Err(attempt) => attempt.traffic,
+        let (traffic, outcome) = match &result {
+            Ok(served) => (served.traffic, Outcome::Success),
+            Err(attempt) => (attempt.traffic, Outcome::of(&Err(attempt.failure), fail_on)),
         };
         let context = Context {
             sent: traffic.sent,
