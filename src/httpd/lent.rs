@@ -8,6 +8,7 @@ use crate::engine::proxy::Buffers;
 const KEPT: usize = 2;
 
 thread_local! {
+    #[expect(clippy::vec_box, reason = "moved several times between here and the pump and back")]
     static BUFFERS: RefCell<Vec<Box<Buffers>>> = const { RefCell::new(Vec::new()) };
 }
 
