@@ -133,7 +133,7 @@ fn exchange(world: &mut World, drive: fn(&mut sim::Client, &mut PeerLink, &mut P
             }
         },
     };
-    let mut pump = Pump::new(client, buffers, kept);
+    let mut pump = Pump::new(client, Box::new(buffers), kept);
     drive(&mut world.client, &mut world.link, &mut pump)
 }
 
@@ -281,7 +281,7 @@ impl Links for OneLink {
         link.map(|link| (link, false)).ok_or(Failure::early(Cause::Cut, Stage::Connect))
     }
 
-    fn release(&self, link: PeerLink) {
+    fn release(&self, link: PeerLink, _: mod_jk_rs::engine::units::Tick) {
         self.discard(link, false);
     }
 
@@ -316,7 +316,7 @@ fn attempt(mut world: World, block: bool) -> (R, Vec<u8>, bool, Vec<u8>) {
         abrupt_on_client_error: false,
     };
     let links = OneLink(RefCell::new(Some(world.link)));
-    let mut run = Run::new(Buffers::default(), None);
+    let mut run = Run::new(Box::default(), None);
     let result = loop {
         let wait = match run.step(&mut world.client, &links, &worker, block, |_, _| {}) {
             Progress::Done(result) => break result,

@@ -21,6 +21,8 @@ mod mounts;
 mod options;
 #[path = "directives/static_files.rs"]
 mod static_files;
+#[path = "directives/tracing.rs"]
+mod tracing;
 #[path = "directives/waiting.rs"]
 mod waiting;
 #[path = "directives/workers.rs"]

@@ -207,7 +207,7 @@ fn one_exchange(
     };
     let links = SimLinks { scenes: &case.scenes, client: case.client.ready() };
     let (mut link, _) = links.acquire(false).ok()?;
-    let mut pump = Pump::new(exchange, buffers, kept);
+    let mut pump = Pump::new(exchange, Box::new(buffers), kept);
     let result = drive(&mut case.client, &mut link, &worker.manner, &mut pump);
     let traffic = pump.traffic();
     links.discard(link, false);
@@ -254,7 +254,7 @@ fn whole(seed: u64, by_steps: bool) -> Whole {
     let mut failures = Vec::new();
     let mut report = |_: &mut sim::Client, attempt: &Attempt| failures.push(attempt.failure);
     let result = if by_steps {
-        let mut run = Run::new(Buffers::default(), None);
+        let mut run = Run::new(Box::default(), None);
         let result = loop {
             let wait = match run.step(&mut case.client, &links, &case.worker, false, &mut report) {
                 Progress::Done(result) => break result,

@@ -54,6 +54,13 @@ impl Decimal {
     }
 }
 
+/// `octets` as the inside of a JSON string (RFC 8259 section 7). What is not UTF-8 is replaced by U+FFFD.
+pub fn json(octets: &[u8]) -> String {
+    let text = String::from_utf8_lossy(octets);
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
 /// Writes the digits of `value` to the end of `text`, which must have room for them; where they begin.
 pub(crate) fn digits(text: &mut [u8], mut value: u64) -> usize {
     let mut start = text.len();
@@ -88,6 +95,14 @@ mod tests {
             Escaped(b"/a\n[error] x\x1b[2J\\\xe9\x7f").to_string(),
             "/a\\x0a[error] x\\x1b[2J\\\\\\xe9\\x7f"
         );
+    }
+
+    #[test]
+    fn whatever_it_is_fits_into_json() {
+        assert_eq!(json(b"plain /path"), "plain /path");
+        assert_eq!(json(b"a\"b\\c\n\x0b\x01"), r#"a\"b\\c\n\u000b\u0001"#);
+        assert_eq!(json(b"caf\xe9"), "caf\u{fffd}");
+        assert_eq!(json("caf\u{e9}".as_bytes()), "caf\u{e9}");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use super::bindings as sys;
 use super::command::Command;
 use super::guard::guard;
 use super::module::ModuleRecord;
-use super::pool::Pool;
+use super::pool::{Pool, Text};
 use super::request::Request;
 use super::server::{Server, Startup};
+use super::table::bytes;
 
 /// What a hook tells httpd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub trait Module: Sized + 'static {
     fn server_status(request: Request<'_>, short: bool) -> String;
     /// The request is over; `request` is the one httpd logs first.
     fn log_transaction(request: Request<'_>);
+    /// The item `%{what}^jk` of a `LogFormat`.
+    fn log_item<'r>(request: Request<'r>, what: &[u8]) -> Option<Text<'r>>;
 }
 
 pub(super) unsafe extern "C" fn create_config<M: Module>(
@@ -129,6 +132,7 @@ pub(super) unsafe extern "C" fn register_hooks<M: Module>(_: *mut sys::apr_pool_
         sys::ap_hook_handler(Some(handler::<M>), none, none, middle);
         sys::ap_hook_log_transaction(Some(log_transaction::<M>), none, none, middle);
         sys::jk_hook_status(Some(server_status::<M>));
+        sys::jk_hook_log_item(Some(log_item::<M>));
     }
     super::park::register::<M>();
 }
@@ -196,6 +200,17 @@ unsafe extern "C" fn server_status<M: Module>(request: *mut sys::request_rec, fl
     // SAFETY: the request is live; the text is only used during the call.
     unsafe { sys::jk_put(request, text.as_ptr().cast(), text.len() as _) };
     sys::OK as c_int
+}
+
+unsafe extern "C" fn log_item<M: Module>(
+    request: *mut sys::request_rec,
+    what: *mut std::ffi::c_char,
+) -> *const std::ffi::c_char {
+    guard(std::ptr::null(), || {
+        // SAFETY: httpd passes a live request, and the text between the braces or an empty one.
+        let (request, what) = unsafe { (Request::new(request), bytes(what)) };
+        M::log_item(request, what.unwrap_or_default()).map_or(std::ptr::null(), Text::as_ptr)
+    })
 }
 
 unsafe extern "C" fn log_transaction<M: Module>(request: *mut sys::request_rec) -> c_int {

@@ -107,6 +107,13 @@ impl<'p> Pool<'p> {
         })
     }
 
+    /// A number as decimal text.
+    pub fn digits(self, number: u64) -> &'p [u8] {
+        let room = self.place([0_u8; 20]);
+        let start = text::digits(room, number);
+        room.get(start..).unwrap_or_default()
+    }
+
     /// Moves a value without destructor into the pool.
     pub fn place<T: Copy>(self, value: T) -> &'p mut T {
         const { assert!(align_of::<T>() <= 8, "APR aligns to 8 octets") };

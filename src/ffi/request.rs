@@ -214,6 +214,12 @@ impl<'r> Request<'r> {
         unsafe { sys::jk_add_common_vars(self.raw()) };
     }
 
+    /// The request line as received.
+    pub fn received_line(self) -> &'r [u8] {
+        // SAFETY: as above.
+        unsafe { Self::text(self.get().the_request) }.unwrap_or_default()
+    }
+
     /// The request line as a log may show it.
     pub fn logged_line(self) -> &'r [u8] {
         // SAFETY: live request; the text lives in its pool.
@@ -255,8 +261,8 @@ impl<'r> Request<'r> {
 
     /// An environment variable of the request.
     pub fn env(self, name: &CStr) -> Option<&'r [u8]> {
-        // SAFETY: a table of the request.
-        unsafe { Table::new(self.get().subprocess_env) }?.get(name)
+        // Most requests have none, and several names are asked for.
+        self.environment().filter(|table| !table.is_empty())?.get(name)
     }
 
     /// All environment variables of the request.

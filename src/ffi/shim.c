@@ -342,6 +342,29 @@ void jk_hook_status(int (*hook)(request_rec *r, int flags))
     APR_OPTIONAL_HOOK(ap, status_hook, hook, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
+/* LogFormat knows %{...}^jk. mod_log_config forgets all items when the configuration is read anew. */
+static ap_log_handler_fn_t *log_item;
+
+static int register_log_item(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    APR_OPTIONAL_FN_TYPE(ap_register_log_handler) *add = APR_RETRIEVE_OPTIONAL_FN(ap_register_log_handler);
+
+    (void)plog;
+    (void)ptemp;
+    if (add) {
+        add(pconf, (char *)"^jk", log_item, 0);
+    }
+    return OK;
+}
+
+void jk_hook_log_item(const char *(*item)(request_rec *r, char *what))
+{
+    static const char *const after[] = { "mod_log_config.c", NULL };
+
+    log_item = item;
+    ap_hook_pre_config(register_log_item, after, NULL, APR_HOOK_MIDDLE);
+}
+
 /* Adds to a page that is being written by ap_rputs. */
 void jk_put(request_rec *r, const char *text, apr_size_t len)
 {

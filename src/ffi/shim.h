@@ -18,6 +18,7 @@
 #include "apr_optional_hooks.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
+#include "mod_log_config.h"
 #include "mod_status.h"
 #include "util_filter.h"
 
@@ -78,6 +79,7 @@ int jk_path_kind(request_rec *r, const char *path);
 apr_port_t jk_configured_port(const request_rec *r);
 apr_size_t jk_format_time(char *out, apr_size_t size, const char *format, apr_int64_t seconds);
 void jk_hook_status(int (*hook)(request_rec *r, int flags));
+void jk_hook_log_item(const char *(*item)(request_rec *r, char *what));
 void jk_put(request_rec *r, const char *text, apr_size_t len);
 apr_int32_t jk_gmt_offset(apr_int64_t seconds);
 

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::adapt::adapt;
+use super::handler::waited_in_vain;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
-use super::trip::{Order, Progress, waiting};
+use super::trip::{Order, Progress, Way, waiting};
 use super::{lb_notes, report, tally};
 use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
@@ -42,10 +43,9 @@ pub(super) struct Trip<'r> {
 }
 
 impl<'r> Trip<'r> {
-    /// Begins.
-    pub(super) fn begin(request: Request<'r>, farm: &'r Farm, order: Order<'r>, buffers: Buffers) -> Self {
+    /// A trip that [`Trip::prepare`] makes ready: two steps, because what is changed before it is returned is copied then.
+    pub(super) fn new(request: Request<'r>, farm: &'r Farm, order: Order<'r>, buffers: Box<Buffers>) -> Self {
         let extensions = order.extensions;
-        request.note(c"JK_WORKER_TYPE", c"lb");
         let forced = request.env(c"JK_ROUTE").filter(|route| !route.is_empty());
         let method = farm.balancer.settings.method;
         let ignore = flag(request, c"JK_STICKY_IGNORE").unwrap_or(extensions.sticky_ignore);
@@ -58,7 +58,7 @@ impl<'r> Trip<'r> {
         };
         let state = farm.balancer.state;
         let cell = order.live.generation.balancer_cell(farm.place);
-        let mut trip = Self {
+        Self {
             journey: Journey::new(&farm.balancer, buffers),
             members: Members {
                 farm,
@@ -79,16 +79,21 @@ impl<'r> Trip<'r> {
             random: if method == Method::P2C { random::next() } else { 0 },
             sessions,
             _in_work: InWork::new(state.gauge.enter(cell), &state.gauge),
-        };
-        if sticky {
-            trip.members.owner = farm.balancer.owner(sessions.route(), sessions.ids());
-            tally::session(state, sessions.ids(), trip.members.owner.is_some());
         }
-        trip
     }
 
-    /// See [`super::trip::Trip::step`].
-    pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
+    /// Begins.
+    pub(super) fn prepare(&mut self) {
+        if self.sticky {
+            let (balancer, sessions) = (&self.members.farm.balancer, &self.sessions);
+            self.members.owner = balancer.owner(sessions.route(), sessions.ids());
+            tally::session(balancer.state, sessions.ids(), self.members.owner.is_some());
+        }
+    }
+}
+
+impl<'r> Way<'r> for Trip<'r> {
+    fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         let now = if self.members.last.is_none() { self.members.order.begun } else { clock::now() };
         let result = {
             let sessions = &self.sessions;
@@ -109,16 +114,18 @@ impl<'r> Trip<'r> {
         };
         let request = host.request();
         let Members { farm, order, first, noted, last, overrides, .. } = self.members;
-        let decided = self.journey.rounds().decision().text(&farm.balancer);
-        match last {
-            Some(last) if first == Some(last) && !noted => {
-                lb_notes::only(request, farm, last, overrides, decided.as_bytes());
-            }
-            last => {
-                if let Some(last) = last {
-                    lb_notes::last(request, farm, last, overrides);
+        if order.live.notes.members {
+            let decided = self.journey.rounds().decision().text(&farm.balancer);
+            match last {
+                Some(last) if first == Some(last) && !noted => {
+                    lb_notes::only(request, farm, last, overrides, decided.as_bytes());
                 }
-                lb_notes::decision(request, decided.as_bytes());
+                last => {
+                    if let Some(last) = last {
+                        lb_notes::last(request, farm, last, overrides);
+                    }
+                    lb_notes::decision(request, decided.as_bytes());
+                }
             }
         }
         if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| self.members.backend(last))) {
@@ -128,23 +135,19 @@ impl<'r> Trip<'r> {
         Progress::Done(result)
     }
 
-    /// See [`super::trip::Trip::expire`].
-    pub(super) fn expire(&mut self) {
+    fn expire(&mut self) {
         self.journey.expire();
     }
 
-    /// See [`super::trip::Trip::lose_client`].
-    pub(super) fn lose_client(&mut self) -> bool {
+    fn lose_client(&mut self) -> bool {
         self.journey.lose_client()
     }
 
-    /// See [`super::trip::Trip::buffers`].
-    pub(super) fn buffers(&mut self) -> &mut Buffers {
+    fn buffers(&mut self) -> &mut Buffers {
         self.journey.buffers()
     }
 
-    /// See [`super::trip::Trip::take_buffers`].
-    pub(super) fn take_buffers(&mut self) -> Buffers {
+    fn take_buffers(&mut self) -> Box<Buffers> {
         self.journey.take_buffers()
     }
 }
@@ -251,8 +254,15 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         self.follow_session(request, pick);
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
-        let in_work = worker.enter(live.generation.worker_cell(worker.place), wait)?;
-        let mut view = worker.view(request.timeout());
+        let in_work = worker
+            .enter(live.generation.worker_cell(worker.place), wait)
+            .inspect_err(|cause| host.times.queue += waited_in_vain(*cause))?;
+        host.times.queue += in_work.waited();
+        let _in_work = in_work.of(farm.balancer.state);
+        let links = Connections::new(worker);
+        let current =
+            self.current.insert(Current { worker, links, view: worker.view(request.timeout()), _in_work });
+        let view = &mut current.view;
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
         let activation = overridden(self.overrides, pick.member).unwrap_or_else(|| facts.state.activation());
@@ -262,7 +272,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             // Another member is tried rather than the same one again.
             view.attempts = 1;
         }
-        adapt(&mut view, request, live, self.order.extensions, self.order.fail_on);
+        adapt(view, request, live, self.order.extensions, self.order.fail_on);
         if !self.forced {
             request.note(c"JK_WORKER_ROUTE", member.c_route.as_c_str());
         }
@@ -272,9 +282,6 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             cookie.write(facts.route.as_bytes(), host.head().secure, &mut text);
             request.pool().copy(&text)
         }));
-        let links = Connections::new(worker);
-        let _in_work = in_work.of(farm.balancer.state);
-        self.current = Some(Current { worker, links, view, _in_work });
         Ok(())
     }
 
@@ -285,7 +292,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             let traffic = Traffic::default();
             return run::Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
         };
-        run.step(host, links, view, block, |host, attempt| {
+        let progress = run.step(host, links, view, block, |host, attempt| {
             tally::repeated(worker.state, attempt);
             let detail = links.take_detail();
             let request = host.request();
@@ -299,19 +306,30 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                 attempt,
                 "trying again",
             );
-        })
+        });
+        if let run::Progress::Done(result) = &progress {
+            let (queue, connect) = links.take_spent();
+            host.times.queue += queue;
+            host.times.connect += connect;
+            match result {
+                Ok(served) => host.times.tried(served.attempts, served.traffic.head_at),
+                Err(last) => host.times.tried(last.number, last.traffic.head_at),
+            }
+        }
+        progress
     }
 
     fn end(&mut self) {
         // The request is counted out here, before it is judged what its outcome means.
-        self.detail = self.current.take().and_then(|current| current.links.take_detail());
+        self.detail = self.current.as_ref().and_then(|current| current.links.take_detail());
+        self.current = None;
     }
 
     fn judged(&mut self, host: &mut HttpdHost<'r>, pick: &Pick, failed: bool) {
         if self.first.is_none() {
             self.first = Some(pick.member);
             // Of the only one all is written together, at the end.
-            if failed {
+            if failed && self.order.live.notes.members {
                 self.noted = true;
                 lb_notes::first(host.request(), self.farm, pick.member, self.overrides);
             }
@@ -367,12 +385,13 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         std::thread::sleep(time);
     }
 
-    fn queue(&mut self, _host: &mut HttpdHost<'r>) -> Result<(), Cause> {
+    fn queue(&mut self, host: &mut HttpdHost<'r>) -> Result<(), Cause> {
         let Some(queue) = self.farm.queue else { return Err(Cause::NoMember) };
         let state = self.farm.balancer.state;
         let cell = self.order.live.generation.balancer_cell(self.farm.place);
         let overrides = self.overrides;
-        wait(&state.gauge, cell, queue, |_| {
+        let begun = clock::now();
+        let result = wait(&state.gauge, cell, queue, |_| {
             self.farm
                 .balancer
                 .members
@@ -384,7 +403,9 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                     activation != Activation::Stopped && self.ready(place)
                 })
                 .then_some(())
-        })
+        });
+        host.times.queue += clock::now().since(begun);
+        result
     }
 
     fn others_in_work(&self, member: usize) -> bool {

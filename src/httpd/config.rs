@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::joblog::{JobLog, Level};
 use super::mapping::Maps;
+use super::notes::Wanted;
 use super::parking::{self, Parking};
 use super::runtime::Generation;
 
@@ -90,6 +91,8 @@ pub struct Raw {
     pub strip_session: Option<StripSession>,
     /// `JkExtractSSL`.
     pub extract_ssl: Option<bool>,
+    /// `JkTrace`.
+    pub trace: Option<bool>,
     /// `JkOptions`.
     pub options: Options,
     /// `Jk...Indicator`.
@@ -140,6 +143,10 @@ pub struct Live {
     pub env_vars: Vec<(CString, Option<String>)>,
     /// TLS data is forwarded.
     pub extract_ssl: bool,
+    /// Requests go on in their trace, or in a new one.
+    pub trace: bool,
+    /// Which notes are made.
+    pub notes: Wanted,
     /// What `JkStripSession` removes.
     pub strip: Option<Vec<u8>>,
     /// Directory of `JkAutoAlias`, absolute.
@@ -161,6 +168,7 @@ impl Live {
     }
 
     /// The settled form of `raw`, with what had to be opened or found.
+    #[expect(clippy::too_many_arguments, reason = "each is one of a kind")]
     pub fn new(
         raw: &Raw,
         options: Effective,
@@ -169,6 +177,7 @@ impl Live {
         auto_alias: Option<Vec<u8>>,
         generation: Arc<Generation>,
         parking: Option<Arc<Parking>>,
+        notes: Wanted,
     ) -> Self {
         let c_string = |text: &str| CString::new(text).unwrap_or_default();
         Self {
@@ -185,6 +194,8 @@ impl Live {
             names: raw.names.all().map(c_string).collect(),
             env_vars: raw.env_vars.iter().map(|var| (c_string(&var.name), var.default.clone())).collect(),
             extract_ssl: raw.extract_ssl.unwrap_or(true),
+            trace: raw.trace.unwrap_or(false),
+            notes,
             strip: raw.strip_session.as_ref().filter(|strip| strip.on).map(|strip| strip.identifier.clone()),
             auto_alias,
             generation,
@@ -257,6 +268,7 @@ impl ServerConf {
             request_log: own_raw.request_log.clone().or_else(|| main.request_log.clone()),
             strip_session: own_raw.strip_session.clone().or_else(|| main.strip_session.clone()),
             extract_ssl: own_raw.extract_ssl.or(main.extract_ssl),
+            trace: own_raw.trace.or(main.trace),
             options: own_raw.options,
             names: own_raw.names.over(&main.names),
             env_vars: own_raw.env_vars.over(&main.env_vars),

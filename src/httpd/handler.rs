@@ -10,9 +10,10 @@ use super::host::{HttpdHost, framing};
 use super::joblog::Level;
 use super::map_hook::{HANDLER, Slot, Target, forwarded_path, live};
 use super::module::Jk;
+use super::parking::Left;
 use super::runtime::Worker;
-use super::trip::{Order, Trip};
-use super::{lent, messages, parking, status};
+use super::trip::Order;
+use super::{balanced, lent, messages, notes, parking, single, status, trace};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
@@ -20,7 +21,7 @@ use crate::engine::proxy::Served;
 use crate::engine::route::Marks;
 use crate::engine::route::extensions::Extensions;
 use crate::engine::route::rules::worker_spec;
-use crate::engine::text::{Decimal, Escaped};
+use crate::engine::text::Escaped;
 use crate::engine::units::Tick;
 use crate::ffi::Verdict;
 use crate::ffi::request::Request;
@@ -64,6 +65,7 @@ pub fn handle(request: Request<'_>) -> Verdict {
         return Verdict::Status(400);
     }
     match find(request, live) {
+        Ok(Job { worker: Worker::Status(worker), .. }) => status::serve(request, live, worker),
         Ok(job) => forward(request, live, &job),
         Err(verdict) => verdict,
     }
@@ -158,9 +160,6 @@ fn no_worker(request: Request<'_>, live: &Live, name: &[u8]) -> Verdict {
 }
 
 fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
-    if let Worker::Status(worker) = job.worker {
-        return status::serve(request, live, worker);
-    }
     let body = match framing(request, request.env(live.name(Indicator::IgnoreContentLength)).is_some()) {
         Ok(body) => body,
         Err(bad) => {
@@ -184,14 +183,56 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     }
     let begun = clock::now();
     live.generation.maintain(begun);
+    if live.trace {
+        trace::apply(request);
+    }
     let mut host = HttpdHost::new(request, live, job.uri, body);
+    host.prepare();
     host.forget_file_facts();
     let codes = job.extensions.fail_on_status.as_ref();
     let fail_on = codes.map(|codes| request.pool().keep(fail_codes(codes)).as_slice());
     let order = Order { live, extensions: job.extensions, fail_on, uri: job.uri, begun };
-    match Trip::begin(&mut host, job.worker, order, lent::lend()) {
-        Ok(trip) => parking::serve(host, trip, job.worker, live, begun),
-        Err(failure) => finish(&mut host, job.worker, begun, Err(failure)),
+    match job.worker {
+        Worker::Single(worker) => {
+            request.add_note(c"JK_WORKER_TYPE", worker.type_name().into());
+            match single::enter(request, worker, order) {
+                Ok(in_work) => {
+                    host.times.queue = in_work.waited();
+                    let mut trip = single::Trip::new(request, worker, order, in_work, lent::lend());
+                    trip.prepare(request);
+                    match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
+                        Left::Over(verdict) => verdict,
+                        Left::Wait(watch, wait) => {
+                            parking::put_aside(host, trip.into(), job.worker, live, begun, (watch, wait))
+                        }
+                    }
+                }
+                Err(failure) => {
+                    host.times.queue = waited_in_vain(failure.cause);
+                    finish(&mut host, job.worker, begun, Err(failure))
+                }
+            }
+        }
+        Worker::Balancer(farm) => {
+            request.add_note(c"JK_WORKER_TYPE", c"lb".into());
+            let mut trip = balanced::Trip::new(request, farm, order, lent::lend());
+            trip.prepare();
+            match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
+                Left::Over(verdict) => verdict,
+                Left::Wait(watch, wait) => {
+                    parking::put_aside(host, trip.into(), job.worker, live, begun, (watch, wait))
+                }
+            }
+        }
+        Worker::Status(_) => Verdict::Status(500), // not here
+    }
+}
+
+/// How long a request was in a queue when it ended for this reason.
+pub(super) fn waited_in_vain(cause: Cause) -> Duration {
+    match cause {
+        Cause::QueueTime { limit_ms } => Duration::from_millis(limit_ms),
+        _ => Duration::ZERO,
     }
 }
 
@@ -202,7 +243,7 @@ pub(super) fn finish(
     begun: Tick,
     result: Result<Served, Failure>,
 ) -> Verdict {
-    note_duration(host.request(), clock::now().since(begun));
+    notes::finish(host, begun, &result);
     match result {
         Ok(served) => match served.replaced {
             // httpd knows no page for what is not a status of HTTP.
@@ -237,10 +278,4 @@ fn failed(host: &mut HttpdHost<'_>, worker: Worker<'_>, failure: &Failure) -> Ve
         Cause::Client(ClientFault::Gone) => Verdict::Status(400),
         _ => failure.status().map_or(Verdict::Ok, Verdict::Status),
     }
-}
-
-/// `JK_REQUEST_DURATION`: seconds, a dot, six digits.
-fn note_duration(request: Request<'_>, time: Duration) {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    request.note(c"JK_REQUEST_DURATION", request.pool().text(Decimal::seconds(micros).as_bytes()));
 }

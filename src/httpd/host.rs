@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use super::config::Live;
+use super::notes::Times;
 use super::variables::Variables;
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
@@ -11,7 +12,6 @@ use crate::engine::exchange::ResponseHead;
 use crate::engine::headers::{has_capitals, same};
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
-use crate::engine::text::Decimal;
 use crate::engine::units::Tick;
 use crate::ffi::request::{BodyReader, Read, Request};
 use crate::ffi::response::{Response, Then as Follow};
@@ -30,8 +30,6 @@ pub struct HttpdHost<'r> {
     request: Request<'r>,
     live: &'r Live,
     head: RequestHead<'r>,
-    /// The client's port.
-    port: Option<Decimal>,
     reader: BodyReader<'r>,
     response: Response<'r>,
     /// Headers other modules had set before the response began.
@@ -45,6 +43,8 @@ pub struct HttpdHost<'r> {
     patient: bool,
     /// A flush that has been put off.
     flush_owed: bool,
+    /// For the notes about times.
+    pub(super) times: Times,
 }
 
 /// Why the framing of a request body is refused, with the status for it.
@@ -108,45 +108,29 @@ fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 impl<'r> HttpdHost<'r> {
-    /// Collects what the backend is told about the request. `uri` is the path to forward.
+    /// What the backend is told about the request; [`HttpdHost::prepare`] completes it. (Two steps, because what is changed
+    /// before it is returned is copied then.) `uri` is the path to forward.
     pub fn new(request: Request<'r>, live: &'r Live, uri: &'r [u8], body: RequestBody) -> Self {
-        let variables = Variables::of(request, live);
-        let secure = live.extract_ssl
-            && variables.get(Indicator::Https).is_some_and(|value| value.eq_ignore_ascii_case(b"on"));
-        let mut head = RequestHead {
-            method: request.method(),
-            protocol: outermost(request).protocol(),
-            uri,
-            query: request.query(),
-            remote_addr: request.client_address(),
-            remote_host: request.client_host(),
-            remote_port: None, // filled in by `head` unless a variable replaces it
-            local_addr: request.local_address(),
-            server_name: request.server_name(),
-            server_port: request.server_port(),
-            secure,
-            remote_user: request.user(),
-            auth_type: request.user().and(request.auth_type()),
-            tls: if secure { variables.tls(live) } else { Tls::default() },
-            body,
-        };
-        let port = if live.options.has(Flags::LOCAL_ADDRESS) {
-            head.remote_addr = head.local_addr;
-            0
-        } else if live.options.has(Flags::PHYSICAL_ADDRESS) {
-            head.remote_addr = request.peer_address();
-            request.peer_port()
-        } else {
-            request.client_port()
-        };
-        variables.replace(&mut head);
-        let replaced = variables.remote_port();
-        head.remote_port = replaced.flatten();
         Self {
             request,
             live,
-            head,
-            port: replaced.is_none().then(|| Decimal::new(port.into())),
+            head: RequestHead {
+                method: request.method(),
+                protocol: outermost(request).protocol(),
+                uri,
+                query: request.query(),
+                remote_addr: request.client_address(),
+                remote_host: request.client_host(),
+                remote_port: None,
+                local_addr: request.local_address(),
+                server_name: request.server_name(),
+                server_port: request.server_port(),
+                secure: false,
+                remote_user: request.user(),
+                auth_type: request.user().and(request.auth_type()),
+                tls: Tls::default(),
+                body,
+            },
             reader: BodyReader::new(request),
             response: Response::new(request),
             others: None,
@@ -156,7 +140,34 @@ impl<'r> HttpdHost<'r> {
             started: None,
             patient: false,
             flush_owed: false,
+            times: Times::default(),
         }
+    }
+
+    /// Puts in what directives and variables say.
+    pub fn prepare(&mut self) {
+        let Self { request, live, head, .. } = self;
+        let variables = Variables::of(*request, live);
+        if live.extract_ssl
+            && variables.get(Indicator::Https).is_some_and(|value| value.eq_ignore_ascii_case(b"on"))
+        {
+            head.secure = true;
+            head.tls = variables.tls(live);
+        }
+        let port = if live.options.has(Flags::LOCAL_ADDRESS) {
+            head.remote_addr = head.local_addr;
+            0
+        } else if live.options.has(Flags::PHYSICAL_ADDRESS) {
+            head.remote_addr = request.peer_address();
+            request.peer_port()
+        } else {
+            request.client_port()
+        };
+        variables.replace(head);
+        head.remote_port = match variables.remote_port() {
+            None => Some(request.pool().digits(port.into())),
+            Some(replaced) => replaced,
+        };
     }
 
     /// Whether the request is put aside while the client is slow, instead of waiting in [`Host::write`].
@@ -167,6 +178,11 @@ impl<'r> HttpdHost<'r> {
     /// The request.
     pub fn request(&self) -> Request<'r> {
         self.request
+    }
+
+    /// The settings of its server.
+    pub(super) fn live(&self) -> &'r Live {
+        self.live
     }
 
     /// Status of the response that was started.
@@ -221,8 +237,7 @@ fn outermost(mut request: Request<'_>) -> Request<'_> {
 impl Source for HttpdHost<'_> {
     #[inline]
     fn head(&self) -> RequestHead<'_> {
-        let port = self.port.as_ref().map(Decimal::as_bytes);
-        RequestHead { remote_port: port.or(self.head.remote_port), ..self.head }
+        self.head
     }
 
     fn each_header(&self, sink: &mut dyn FnMut(&[u8], &[u8])) {

@@ -8,16 +8,17 @@ use crate::engine::proxy::Buffers;
 const KEPT: usize = 2;
 
 thread_local! {
-    static BUFFERS: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
+    #[expect(clippy::vec_box, reason = "moved several times between here and the pump and back")]
+    static BUFFERS: RefCell<Vec<Box<Buffers>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A set for one request; give it back with [`restore`].
-pub(super) fn lend() -> Buffers {
+pub(super) fn lend() -> Box<Buffers> {
     BUFFERS.with(|cell| cell.try_borrow_mut().ok().and_then(|mut kept| kept.pop())).unwrap_or_default()
 }
 
 /// Keeps a set for the next request.
-pub(super) fn restore(buffers: Buffers) {
+pub(super) fn restore(buffers: Box<Buffers>) {
     BUFFERS.with(|cell| {
         if let Ok(mut kept) = cell.try_borrow_mut()
             && kept.len() < KEPT

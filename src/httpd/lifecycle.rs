@@ -373,6 +373,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     let known = waiting::is_known(support, startup.httpd_version());
     let names = generation.names();
     let directives = startup.directives();
+    let notes = super::notes::Wanted::by(&directives);
     let mut open = Vec::new();
     let mut sites = Vec::new();
     let mut opened: Vec<(Vec<u8>, Sink)> = Vec::new();
@@ -414,6 +415,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             alias.map(|path| path.to_bytes().to_vec()),
             Arc::clone(&generation),
             waiting::wanted(&conf.raw, support, known).then(|| Arc::clone(&parking)),
+            notes,
         );
         if let Some(conf) = startup.config_mut::<Jk>(server) {
             conf.live = Some(live);

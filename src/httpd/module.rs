@@ -2,9 +2,9 @@
 
 use super::config::ServerConf;
 use super::map_hook::Slot;
-use super::{directives, handler, lifecycle, map_hook, messages, request_log, status};
+use super::{directives, handler, lifecycle, map_hook, messages, notes, request_log, status};
 use crate::ffi::command::{Command, CommandTable};
-use crate::ffi::pool::Pool;
+use crate::ffi::pool::{Pool, Text};
 use crate::ffi::request::Request;
 use crate::ffi::server::{Server, Startup};
 use crate::ffi::{Module, ModuleRecord, Verdict};
@@ -78,5 +78,9 @@ impl Module for Jk {
 
     fn log_transaction(request: Request<'_>) {
         request_log::log(request);
+    }
+
+    fn log_item<'r>(request: Request<'r>, what: &[u8]) -> Option<Text<'r>> {
+        notes::log_item(request, what)
     }
 }

@@ -17,7 +17,7 @@ use super::host::HttpdHost;
 use super::joblog::Level;
 use super::module::Jk;
 use super::runtime::Worker;
-use super::trip::{Progress, Trip, TripWait};
+use super::trip::{Progress, Trip, TripWait, Way};
 use super::{lent, messages};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::proxy::{Buffers, Served};
@@ -101,26 +101,34 @@ impl Parking {
     }
 }
 
-/// Serves a request to its end, or puts it aside.
+/// What [`serve`] leaves to do.
+pub(super) enum Left {
+    /// The request is over.
+    Over(Verdict),
+    /// It has to wait for long: [`put_aside`].
+    Wait(Watch, TripWait),
+}
+
+/// Serves a request to its end, or until it is to be put aside.
 pub(super) fn serve<'r>(
-    mut host: HttpdHost<'r>,
-    mut trip: Trip<'r>,
+    host: &mut HttpdHost<'r>,
+    trip: &mut impl Way<'r>,
     worker: Worker<'r>,
     live: &'r Live,
     begun: Tick,
-) -> Verdict {
+) -> Left {
     let request = host.request();
     let Some(reactor) = live.parking.reactor.get().filter(|_| live.park && request.can_park::<Jk>()) else {
-        return wait_to_the_end(host, trip, worker, begun);
+        return Left::Over(wait_to_the_end(host, trip, worker, begun));
     };
     host.set_patient(true);
     let until = begun.after(live.parking.patience(live.delay));
     let wait = loop {
-        let wait = match trip.step(&mut host, false) {
+        let wait = match trip.step(host, false) {
             Progress::Done(result) => {
                 live.parking.learn(true);
                 lent::restore(trip.take_buffers());
-                return finish(&mut host, worker, begun, result);
+                return Left::Over(finish(host, worker, begun, result));
             }
             Progress::Wait(wait) => wait,
         };
@@ -136,8 +144,8 @@ pub(super) fn serve<'r>(
             patience => break TripWait { patience: patience.map(|most| most.saturating_sub(left)), ..wait },
         }
     };
-    let watch = match reactor.enter(live.parking.limit) {
-        Ok(Some(watch)) => watch,
+    match reactor.enter(live.parking.limit) {
+        Ok(Some(watch)) => Left::Wait(watch, wait),
         Ok(None) => {
             if !live.parking.told.swap(true, Ordering::Relaxed) {
                 live.log.request(
@@ -150,10 +158,23 @@ pub(super) fn serve<'r>(
                     ),
                 );
             }
-            return wait_to_the_end(host, trip, worker, begun);
+            Left::Over(wait_to_the_end(host, trip, worker, begun))
         }
-        Err(_) => return wait_to_the_end(host, trip, worker, begun),
-    };
+        Err(_) => Left::Over(wait_to_the_end(host, trip, worker, begun)),
+    }
+}
+
+/// Puts a request aside that waits for `wait`.
+#[cold]
+pub(super) fn put_aside<'r>(
+    host: HttpdHost<'r>,
+    trip: Trip<'r>,
+    worker: Worker<'r>,
+    live: &'r Live,
+    begun: Tick,
+    (watch, wait): (Watch, TripWait),
+) -> Verdict {
+    let request = host.request();
     let counted = Counted::new(&live.parking);
     let trip = Some(trip);
     let mut job = Box::new(Job {
@@ -179,20 +200,20 @@ pub(super) fn serve<'r>(
 
 /// Serves a request to its end, waiting where it has to.
 fn wait_to_the_end<'r>(
-    mut host: HttpdHost<'r>,
-    mut trip: Trip<'r>,
+    host: &mut HttpdHost<'r>,
+    trip: &mut impl Way<'r>,
     worker: Worker<'r>,
     begun: Tick,
 ) -> Verdict {
     host.set_patient(false);
     let result = loop {
-        match trip.step(&mut host, true) {
+        match trip.step(host, true) {
             Progress::Done(result) => break result,
             Progress::Wait(_) => {} // a blocking step waits inside
         }
     };
     lent::restore(trip.take_buffers());
-    finish(&mut host, worker, begun, result)
+    finish(host, worker, begun, result)
 }
 
 /// One in the count of requests that were put aside.
@@ -298,7 +319,7 @@ impl<'r> Job<'r> {
     /// Leaves to the thread what a wait does not need.
     fn slim(&mut self) {
         let Some(trip) = &mut self.trip else { return };
-        let mut left = Buffers::default();
+        let mut left = Box::<Buffers>::default();
         trip.buffers().slim(&mut left.input);
         lent::restore(left);
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use super::config::Live;
 use super::host::HttpdHost;
 use super::joblog::Level;
-use super::messages;
 use super::runtime::{Backend, Connections, Farm};
+use super::{messages, trace};
 use crate::engine::error::{Cause, Failure, Fault, Stage};
 use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
@@ -111,7 +111,7 @@ pub(super) fn attempt(
         level,
         message,
         format_args!(
-            "{balancer}worker {} ({}): {}{detail} while {}; attempt {}, {:.1} ms, {} bytes sent, {} received; {} {}: {}. {}",
+            "{balancer}worker {} ({}): {}{detail} while {}; attempt {}, {:.1} ms, {} bytes sent, {} received; {} {}{}: {}. {}",
             worker.name,
             worker.address,
             failure.cause,
@@ -122,6 +122,7 @@ pub(super) fn attempt(
             attempt.traffic.received,
             Escaped(request.method()),
             Escaped(request.uri().unwrap_or_default()),
+            trace::Shown(request),
             outcome(attempt.retried.then_some(follow), failure),
             hint.unwrap_or(message.advice),
         ),
@@ -137,12 +138,13 @@ pub(super) fn refused(request: Request<'_>, live: &Live, farm: &Farm, begun: Tic
         Level::Error,
         message,
         format_args!(
-            "balancer {}: {}; {:.1} ms; {} {}: {}. Members: {}. {}",
+            "balancer {}: {}; {:.1} ms; {} {}{}: {}. Members: {}. {}",
             farm.balancer.name,
             failure.cause,
             clock::now().since(begun).as_secs_f64() * 1000.0,
             Escaped(request.method()),
             Escaped(request.uri().unwrap_or_default()),
+            trace::Shown(request),
             outcome(None, failure),
             States(farm),
             message.advice,

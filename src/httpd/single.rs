@@ -3,13 +3,14 @@
 use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, InWork};
-use super::trip::{Order, Progress, waiting};
+use super::trip::{Order, Progress, Way, waiting};
 use super::{report, tally};
 use crate::engine::error::{Failure, Stage};
 use crate::engine::proxy::Buffers;
 use crate::engine::proxy::attempts::{Attempt, WorkerView};
 use crate::engine::proxy::pump::Traffic;
 use crate::engine::proxy::run::{self, Run};
+use crate::ffi::request::Request;
 use crate::transport::pool::Lease;
 
 /// A request on its way to the worker.
@@ -22,35 +23,48 @@ pub(super) struct Trip<'r> {
     _in_work: InWork,
 }
 
+/// Counts the request in, perhaps after a wait in the worker's queue.
+///
+/// # Errors
+/// The worker has too much to do; this is logged.
+pub(super) fn enter(request: Request<'_>, worker: &Backend, order: Order<'_>) -> Result<InWork, Failure> {
+    let live = order.live;
+    worker.enter(live.generation.worker_cell(worker.place), true).map_err(|cause| {
+        let failure = Failure::early(cause, Stage::Acquire);
+        let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
+        report::report(request, live, worker, &Connections::new(worker), order.begun, &attempt);
+        failure
+    })
+}
+
 impl<'r> Trip<'r> {
-    /// Begins.
-    ///
-    /// # Errors
-    /// The worker has too much to do; this is logged.
-    pub(super) fn begin(
-        host: &mut HttpdHost<'r>,
+    /// A trip that [`Trip::prepare`] makes ready: two steps, because what is changed before it is returned is copied then.
+    pub(super) fn new(
+        request: Request<'r>,
         worker: &'r Backend,
         order: Order<'r>,
-        buffers: Buffers,
-    ) -> Result<Self, Failure> {
-        let request = host.request();
-        let live = order.live;
-        request.note(c"JK_WORKER_TYPE", worker.type_name());
-        let links = Connections::new(worker);
-        let cell = live.generation.worker_cell(worker.place);
-        let in_work = worker.enter(cell, true).map_err(|cause| {
-            let failure = Failure::early(cause, Stage::Acquire);
-            let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
-            report::report(request, live, worker, &links, order.begun, &attempt);
-            failure
-        })?;
-        let mut view = worker.view(request.timeout());
-        adapt(&mut view, request, live, order.extensions, order.fail_on);
-        Ok(Self { worker, order, view, links, run: Run::new(buffers, None), _in_work: in_work })
+        in_work: InWork,
+        buffers: Box<Buffers>,
+    ) -> Self {
+        Self {
+            worker,
+            order,
+            view: worker.view(request.timeout()),
+            links: Connections::new(worker),
+            run: Run::new(buffers, None),
+            _in_work: in_work,
+        }
     }
 
-    /// See [`super::trip::Trip::step`].
-    pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
+    /// Begins.
+    pub(super) fn prepare(&mut self, request: Request<'r>) {
+        let order = self.order;
+        adapt(&mut self.view, request, order.live, order.extensions, order.fail_on);
+    }
+}
+
+impl<'r> Way<'r> for Trip<'r> {
+    fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         let Self { worker, order, links, .. } = self;
         let progress = self.run.step(host, links, &self.view, block, |host, attempt| {
             tally::repeated(worker.state, attempt);
@@ -60,6 +74,13 @@ impl<'r> Trip<'r> {
             run::Progress::Wait(wait) => return Progress::Wait(waiting(wait, self.run.link())),
             run::Progress::Done(result) => result,
         };
+        let (queue, connect) = links.take_spent();
+        host.times.queue += queue;
+        host.times.connect += connect;
+        match &result {
+            Ok(served) => host.times.tried(served.attempts, served.traffic.head_at),
+            Err(last) => host.times.tried(last.number, last.traffic.head_at),
+        }
         tally::ended(worker.state, &result, self.view.manner.fail_on);
         match &result {
             Ok(served) => {
@@ -74,23 +95,20 @@ impl<'r> Trip<'r> {
         Progress::Done(result.map_err(|last| last.failure))
     }
 
-    /// See [`super::trip::Trip::expire`].
-    pub(super) fn expire(&mut self) {
+    fn expire(&mut self) {
         self.run.expire();
     }
 
-    /// See [`super::trip::Trip::lose_client`].
-    pub(super) fn lose_client(&mut self) {
+    fn lose_client(&mut self) -> bool {
         self.run.lose_client();
+        true
     }
 
-    /// See [`super::trip::Trip::buffers`].
-    pub(super) fn buffers(&mut self) -> &mut Buffers {
+    fn buffers(&mut self) -> &mut Buffers {
         self.run.buffers()
     }
 
-    /// See [`super::trip::Trip::take_buffers`].
-    pub(super) fn take_buffers(&mut self) -> Buffers {
-        self.run.take_parts().0
+    fn take_buffers(&mut self) -> Box<Buffers> {
+        self.run.take_buffers()
     }
 }

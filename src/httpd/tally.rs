@@ -10,7 +10,6 @@ use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
 use crate::engine::units::Tick;
 use crate::ffi::time;
-use crate::transport::clock;
 
 /// An attempt failed and is repeated on the same worker.
 pub(super) fn repeated(state: &WorkerState, attempt: &Attempt) {
@@ -30,7 +29,8 @@ pub(super) fn failed(state: &WorkerState, attempt: &Attempt) {
 
 /// A response was delivered: the times it took.
 pub(super) fn served(state: &WorkerState, served: &Served, begun: Tick) {
-    state.stats.served(served.traffic.head_at.map(|at| at.since(begun)), clock::now().since(begun));
+    let first_byte = served.traffic.head_at.map(|at| at.since(begun));
+    state.stats.served(first_byte, served.ended.since(begun));
 }
 
 /// A request brought these session ids; `known`: they lead to a member.
@@ -47,10 +47,10 @@ pub(super) fn session(state: &BalancerState, ids: &[&[u8]], known: bool) {
 
 /// A request on a worker without balancer is over.
 pub(super) fn ended(state: &WorkerState, result: &Result<Served, Attempt>, fail_on: &[i32]) {
-    let traffic = match result {
-        Ok(served) => &served.traffic,
-        Err(attempt) => &attempt.traffic,
+    let (traffic, outcome) = match result {
+        Ok(served) => (&served.traffic, Outcome::Success),
+        Err(attempt) => (&attempt.traffic, Outcome::of(&Err(attempt.failure), fail_on)),
     };
     let context = Context { sent: traffic.sent, received: traffic.received, ..Context::default() };
-    state.count(Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on), &context);
+    state.count(outcome, &context);
 }

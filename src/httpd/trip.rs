@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::config::Live;
 use super::host::HttpdHost;
-use super::runtime::Worker;
 use super::{balanced, single};
-use crate::engine::error::{Cause, Failure, Stage};
+use crate::engine::error::Failure;
 use crate::engine::proxy::run::Wait;
 use crate::engine::proxy::{Buffers, Served};
 use crate::engine::route::extensions::Extensions;
@@ -53,11 +52,26 @@ pub enum Progress {
     Wait(TripWait),
 }
 
-/// A request on its way.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack of the handler; an allocation costs more than the room"
-)]
+/// A request on its way. Both kinds are large and stay where they were made, unless the request is put aside.
+pub(super) trait Way<'r> {
+    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns.
+    fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress;
+
+    /// What was waited for has not come within its time; the next step draws the conclusion.
+    fn expire(&mut self);
+
+    /// The client is gone; the next step ends the request. False: there is nothing to end, it should be dropped.
+    fn lose_client(&mut self) -> bool;
+
+    /// The buffers, between two steps.
+    fn buffers(&mut self) -> &mut Buffers;
+
+    /// The buffers, once it is over.
+    fn take_buffers(&mut self) -> Box<Buffers>;
+}
+
+/// A request on its way that has been put aside.
+#[expect(clippy::large_enum_variant, reason = "is put into a box with everything else at once")]
 pub(super) enum Trip<'r> {
     /// To a worker of type `ajp13` or `http`.
     Single(single::Trip<'r>),
@@ -65,64 +79,48 @@ pub(super) enum Trip<'r> {
     Balanced(balanced::Trip<'r>),
 }
 
-impl<'r> Trip<'r> {
-    /// Begins.
-    ///
-    /// # Errors
-    /// The worker has too much to do; this is logged.
-    pub(super) fn begin(
-        host: &mut HttpdHost<'r>,
-        worker: Worker<'r>,
-        order: Order<'r>,
-        buffers: Buffers,
-    ) -> Result<Self, Failure> {
-        match worker {
-            Worker::Single(worker) => single::Trip::begin(host, worker, order, buffers).map(Self::Single),
-            Worker::Balancer(farm) => {
-                Ok(Self::Balanced(balanced::Trip::begin(host.request(), farm, order, buffers)))
-            }
-            // It is answered here and has no trip to make.
-            Worker::Status(_) => Err(Failure::early(Cause::NoMember, Stage::Acquire)),
-        }
+impl<'r> From<single::Trip<'r>> for Trip<'r> {
+    fn from(trip: single::Trip<'r>) -> Self {
+        Self::Single(trip)
     }
+}
 
-    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns.
-    pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
+impl<'r> From<balanced::Trip<'r>> for Trip<'r> {
+    fn from(trip: balanced::Trip<'r>) -> Self {
+        Self::Balanced(trip)
+    }
+}
+
+impl<'r> Way<'r> for Trip<'r> {
+    fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         match self {
             Self::Single(trip) => trip.step(host, block),
             Self::Balanced(trip) => trip.step(host, block),
         }
     }
 
-    /// What was waited for has not come within its time; the next step draws the conclusion.
-    pub(super) fn expire(&mut self) {
+    fn expire(&mut self) {
         match self {
             Self::Single(trip) => trip.expire(),
             Self::Balanced(trip) => trip.expire(),
         }
     }
 
-    /// The client is gone; the next step ends the request. False: there is nothing to end, it should be dropped.
-    pub(super) fn lose_client(&mut self) -> bool {
+    fn lose_client(&mut self) -> bool {
         match self {
-            Self::Single(trip) => {
-                trip.lose_client();
-                true
-            }
+            Self::Single(trip) => trip.lose_client(),
             Self::Balanced(trip) => trip.lose_client(),
         }
     }
 
-    /// The buffers, between two steps.
-    pub(super) fn buffers(&mut self) -> &mut Buffers {
+    fn buffers(&mut self) -> &mut Buffers {
         match self {
             Self::Single(trip) => trip.buffers(),
             Self::Balanced(trip) => trip.buffers(),
         }
     }
 
-    /// The buffers, once it is over.
-    pub(super) fn take_buffers(&mut self) -> Buffers {
+    fn take_buffers(&mut self) -> Box<Buffers> {
         match self {
             Self::Single(trip) => trip.take_buffers(),
             Self::Balanced(trip) => trip.take_buffers(),

@@ -26,6 +26,22 @@ pub fn secret() -> std::io::Result<[u8; SECRET]> {
     Ok(octets)
 }
 
+/// Octets that nobody can guess and nobody else draws, for names that must be unique in the world. Where the system has none
+/// to give at once, those of [`next`].
+pub fn octets<const N: usize>() -> [u8; N] {
+    let mut octets = [0; N];
+    // SAFETY: the array has room for N octets.
+    let got = unsafe { libc::getrandom(octets.as_mut_ptr().cast(), N, libc::GRND_NONBLOCK) };
+    if usize::try_from(got) != Ok(N) {
+        for (place, octet) in
+            octets.chunks_mut(8).flat_map(|chunk| chunk.iter_mut().zip(next().to_ne_bytes()))
+        {
+            *place = octet;
+        }
+    }
+    octets
+}
+
 thread_local! {
     static STATE: Cell<u64> = const { Cell::new(0) };
 }
@@ -54,6 +70,12 @@ fn seed() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn octets_differ() {
+        let (one, other): ([u8; 24], [u8; 24]) = (octets(), octets());
+        assert!(one != other && one != [0; 24]);
+    }
 
     #[test]
     fn numbers_and_threads_differ() {

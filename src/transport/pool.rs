@@ -140,10 +140,28 @@ impl Pool {
     /// # Errors
     /// No slot in time.
     pub fn acquire(self: &Arc<Self>, wait: Duration) -> Result<Acquired, Exhausted> {
+        let mut waited = Duration::ZERO;
+        self.acquire_timed(wait, &mut waited)
+    }
+
+    /// As [`Pool::acquire`]; sets `waited` to the time in the queue when there was any.
+    ///
+    /// # Errors
+    /// No slot in time.
+    pub fn acquire_timed(
+        self: &Arc<Self>,
+        wait: Duration,
+        waited: &mut Duration,
+    ) -> Result<Acquired, Exhausted> {
         let mut state = self.state.lock();
         let grant = match state.take(self.limit) {
             Some(grant) => grant,
-            None => Self::queue(&mut state, wait)?,
+            None => {
+                let begun = Instant::now();
+                let grant = Self::queue(&mut state, wait);
+                *waited = begun.elapsed();
+                grant?
+            }
         };
         drop(state);
         let mut candidate = grant.connection;

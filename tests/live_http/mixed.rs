@@ -80,3 +80,27 @@ fn a_member_that_breaks_the_protocol_costs_no_answer() {
         assert_eq!(client.get("/b/x").header("X-Node"), Some("n1"));
     }
 }
+
+#[test]
+fn a_trace_goes_on_over_http() {
+    const ID: &str = "0af7651916cd43dd8448eb211c80319c";
+    let backend = HttpBackend::named("n1");
+    let conf = "JkTrace On\nJkMount /* w\n";
+    let httpd = Httpd::builder().workers(backend.worker("w", "")).conf(conf).start();
+    let mut client = Client::connect(httpd.port());
+    let field = format!("00-{ID}-b7ad6b7169203331-01");
+    for (field, state, same) in [(field.as_str(), "a=1", true), ("00-nothing", "a=1", false)] {
+        let headers = [("traceparent", field), ("tracestate", state)];
+        assert_eq!(client.request("GET", "/x", &headers, b"").status, 200);
+        let asked = backend.last();
+        let got = asked.header("traceparent");
+        assert_eq!(
+            (got.len(), got[0].len(), got[0].starts_with(&format!("00-{ID}-"))),
+            (1, 55, same),
+            "{got:?}"
+        );
+        assert!(got[0] != field);
+        let wanted: &[&str] = if same { &["a=1"] } else { &[] };
+        assert_eq!(asked.header("tracestate"), wanted);
+    }
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 use mod_jk_rs::engine::error::{Cause, Failure, Stage};
 use mod_jk_rs::engine::exchange::{Link, LinkError, Received};
 use mod_jk_rs::engine::proxy::Links;
+use mod_jk_rs::engine::units::Tick;
 
 #[path = "sim_backend.rs"]
 pub mod backend;
@@ -219,7 +220,7 @@ impl Links for SimLinks<'_> {
         Ok((link, pooled))
     }
 
-    fn release(&self, link: SimLink) {
+    fn release(&self, link: SimLink, _: Tick) {
         link.backend.borrow_mut().check_reusable();
         self.scenes.settle(&link, End::Released);
     }

@@ -81,6 +81,7 @@ enum Taken {
 
 impl<'b, 's> Rounds<'b, 's> {
     /// A request that begins.
+    #[inline]
     pub fn new(balancer: &'b Balancer<'s>) -> Self {
         Self {
             balancer,

@@ -11,6 +11,7 @@ use super::run::{Progress, Run};
 use crate::engine::error::{Failure, RetryPolicy};
 use crate::engine::exchange::Link;
 use crate::engine::request::WorkerFacts;
+use crate::engine::units::Tick;
 
 /// Where connections come from.
 pub trait Links {
@@ -23,8 +24,8 @@ pub trait Links {
     /// Nothing was sent: the pool is exhausted or no address answers.
     fn acquire(&self, fresh: bool) -> Result<(Self::Link, bool), Failure>;
 
-    /// Gives back a connection that may carry another exchange.
-    fn release(&self, link: Self::Link);
+    /// Gives back a connection that may carry another exchange. `now`: the time.
+    fn release(&self, link: Self::Link, now: Tick);
 
     /// Closes a connection. `abrupt`: with a reset, so that the backend notices at once.
     fn discard(&self, link: Self::Link, abrupt: bool);
@@ -85,6 +86,8 @@ pub struct Served {
     pub traffic: Traffic,
     /// Attempts that were made.
     pub attempts: u32,
+    /// When the last octet had been passed on.
+    pub ended: Tick,
     /// The backend answered without reading the whole body of the request.
     pub body_left: bool,
     /// Nothing was delivered: httpd is to answer with this status (`use_server_errors`).
@@ -106,14 +109,14 @@ pub fn serve<H: Host, P: Links>(
     buffers: &mut Buffers,
     mut report: impl FnMut(&mut H, &Attempt),
 ) -> Result<Served, Failure> {
-    let mut run = Run::new(std::mem::take(buffers), None);
+    let mut run = Run::new(Box::new(std::mem::take(buffers)), None);
     let result = loop {
         match run.step(host, links, worker, true, &mut report) {
             Progress::Done(result) => break result,
             Progress::Wait(_) => {} // blocking steps do not wait outside
         }
     };
-    *buffers = run.take_parts().0;
+    *buffers = *run.take_buffers();
     result.map_err(|last| {
         report(host, &last);
         last.failure

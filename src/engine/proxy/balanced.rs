@@ -89,19 +89,17 @@ pub enum Going {
 #[derive(Debug)]
 pub struct Journey<'b, 's, L> {
     rounds: Rounds<'b, 's>,
-    place: Place<L>,
-    buffers: Buffers,
-    /// Length of the first body packet, once it was read.
-    kept: Option<usize>,
+    place: Place,
+    /// On the member of `place`; between two members what goes along.
+    run: Run<L>,
     /// The last attempt that failed, and whether it has been reported.
     last: Option<(Pick, Attempt, bool)>,
 }
 
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of the time it is the large one")]
-enum Place<L> {
+#[derive(Debug, Clone, Copy)]
+enum Place {
     Choosing,
-    On { pick: Pick, run: Run<L>, begun: Tick },
+    On { pick: Pick, begun: Tick },
     Pause { until: Tick },
 }
 
@@ -109,8 +107,10 @@ const NOTHING: Interest = Interest { link_writable: false, client_readable: fals
 
 impl<'b, 's, L: Link> Journey<'b, 's, L> {
     /// A request that has not been tried.
-    pub fn new(balancer: &'b Balancer<'s>, buffers: Buffers) -> Self {
-        Self { rounds: Rounds::new(balancer), place: Place::Choosing, buffers, kept: None, last: None }
+    #[inline]
+    pub fn new(balancer: &'b Balancer<'s>, buffers: Box<Buffers>) -> Self {
+        let (rounds, run) = (Rounds::new(balancer), Run::new(buffers, None));
+        Self { rounds, place: Place::Choosing, run, last: None }
     }
 
     /// How the request came to where it is.
@@ -119,42 +119,34 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
     }
 
     /// The buffers, once it is over.
-    pub fn take_buffers(&mut self) -> Buffers {
-        std::mem::take(&mut self.buffers)
+    pub fn take_buffers(&mut self) -> Box<Buffers> {
+        self.run.take_buffers()
     }
 
     /// The buffers, between two steps.
     pub fn buffers(&mut self) -> &mut Buffers {
-        match &mut self.place {
-            Place::On { run, .. } => run.buffers(),
-            Place::Choosing | Place::Pause { .. } => &mut self.buffers,
-        }
+        self.run.buffers()
     }
 
     /// The connection that a wait is about.
     pub fn link(&mut self) -> Option<&mut L> {
-        match &mut self.place {
-            Place::On { run, .. } => run.link(),
-            Place::Choosing | Place::Pause { .. } => None,
-        }
+        self.run.link()
     }
 
     /// What was waited for has not come within its time.
     pub fn expire(&mut self) {
-        if let Place::On { run, .. } = &mut self.place {
-            run.expire();
+        if let Place::On { .. } = self.place {
+            self.run.expire();
         }
     }
 
     /// The client is gone. False: the request is not on a member now, and should be dropped.
     pub fn lose_client(&mut self) -> bool {
-        match &mut self.place {
-            Place::On { run, .. } => {
-                run.lose_client();
-                true
-            }
-            Place::Choosing | Place::Pause { .. } => false,
+        let on_member = matches!(self.place, Place::On { .. });
+        if on_member {
+            self.run.lose_client();
         }
+        on_member
     }
 
     /// Goes as far as possible. `ask`: what the request asks, as of now. `block`: waits inside, so that it is over when this
@@ -167,16 +159,15 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
         block: bool,
     ) -> Going {
         loop {
-            match &mut self.place {
-                Place::On { pick, run, begun } => {
-                    let result = match farm.step(host, run, block) {
+            match self.place {
+                Place::On { pick, begun } => {
+                    let result = match farm.step(host, &mut self.run, block) {
                         Progress::Wait(wait) => return Going::Wait(wait),
                         Progress::Done(result) => result,
                     };
-                    let (pick, begun) = (*pick, *begun);
-                    (self.buffers, self.kept) = run.take_parts();
                     self.place = Place::Choosing;
-                    ask = later(ask, host.now());
+                    let now = result.as_ref().map_or_else(|_| host.now(), |served| served.ended);
+                    ask = later(ask, now);
                     farm.end();
                     if let Some(done) = self.judge(host, farm, &pick, result, begun, ask.now) {
                         return Going::Done(done);
@@ -218,8 +209,8 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
                 }
                 match farm.begin(host, &pick) {
                     Ok(()) => {
-                        let run = Run::new(std::mem::take(&mut self.buffers), self.kept);
-                        self.place = Place::On { pick, run, begun: ask.now };
+                        self.run.restart();
+                        self.place = Place::On { pick, begun: ask.now };
                     }
                     Err(cause) => {
                         let failure = Failure::early(cause, Stage::Acquire);
@@ -283,10 +274,9 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
         now: Tick,
     ) -> Option<Result<Served, Failure>> {
         let (policy, fail_on) = farm.rules(pick.member);
-        let outcome = Outcome::of(&result.map_err(|attempt| attempt.failure), fail_on);
-        let traffic = match &result {
-            Ok(served) => served.traffic,
-            Err(attempt) => attempt.traffic,
+        let (traffic, outcome) = match &result {
+            Ok(served) => (served.traffic, Outcome::Success),
+            Err(attempt) => (attempt.traffic, Outcome::of(&Err(attempt.failure), fail_on)),
         };
         let context = Context {
             sent: traffic.sent,

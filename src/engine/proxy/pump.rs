@@ -33,7 +33,7 @@ const CLIENT_LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Pump<X> {
     exchange: X,
-    buffers: Buffers,
+    buffers: Box<Buffers>,
     head_sent: usize,
     packet: Range<usize>,
     wanted: Option<usize>,
@@ -60,7 +60,8 @@ pub struct Pump<X> {
 impl<X: Exchange> Pump<X> {
     /// Prepares to send `buffers.head`, and behind it a first body packet when the protocol wants one: `kept` is the length
     /// of the one an earlier attempt has read into `buffers.body`.
-    pub fn new(mut exchange: X, mut buffers: Buffers, kept: Option<usize>) -> Self {
+    #[inline]
+    pub fn new(mut exchange: X, mut buffers: Box<Buffers>, kept: Option<usize>) -> Self {
         buffers.input.clear();
         buffers.held.clear();
         buffers.spare.clear();
@@ -107,8 +108,8 @@ impl<X: Exchange> Pump<X> {
     }
 
     /// The buffers, once the exchange is over.
-    pub fn take_buffers(&mut self) -> Buffers {
-        std::mem::take(&mut self.buffers)
+    pub fn into_buffers(self) -> Box<Buffers> {
+        self.buffers
     }
 
     /// The buffers, between two steps.
@@ -365,7 +366,7 @@ impl<X: Exchange> Pump<X> {
 
     /// Puts what was read ahead in its place, at most `max` octets; what the backend does not want yet is set aside.
     fn read_before(&mut self, max: usize) -> usize {
-        let Buffers { body, spare, .. } = &mut self.buffers;
+        let Buffers { body, spare, .. } = &mut *self.buffers;
         let ahead = std::mem::take(&mut self.ahead);
         if ahead > 0 {
             let len = ahead.min(max);
@@ -394,7 +395,7 @@ impl<X: Exchange> Pump<X> {
                     if self.held_bytes > 0 && (self.delivered || self.held_bytes >= HOLD) {
                         self.deliver(host, Then::More)?;
                     }
-                    let Buffers { input, held, .. } = &mut self.buffers;
+                    let Buffers { input, held, .. } = &mut *self.buffers;
                     let moved = input.make_room(held.first().map_or(usize::MAX, |piece| piece.0), need);
                     for piece in held {
                         *piece = (piece.0.saturating_sub(moved), piece.1.saturating_sub(moved));
@@ -467,7 +468,7 @@ impl<X: Exchange> Pump<X> {
         if self.delivered || self.held_bytes >= HOLD {
             return self.deliver(host, Then::More);
         }
-        let Buffers { input, held, .. } = &mut self.buffers;
+        let Buffers { input, held, .. } = &mut *self.buffers;
         if let Some(joined) = input.join(held) {
             held.clear();
             held.push(joined);
@@ -500,7 +501,7 @@ impl<X: Exchange> Pump<X> {
     /// Passes up to `N` held pieces to the client.
     #[inline]
     fn write<H: Host, const N: usize>(&self, host: &mut H, then: Then) -> Result<(), ClientFault> {
-        let Buffers { input, held, .. } = &self.buffers;
+        let Buffers { input, held, .. } = &*self.buffers;
         let mut pieces: [&[u8]; N] = [&[]; N];
         for (slot, piece) in pieces.iter_mut().zip(held) {
             *slot = input.at(piece.0, piece.1);

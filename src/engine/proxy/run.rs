@@ -43,10 +43,15 @@ pub enum Progress {
 /// A request on a worker.
 #[derive(Debug)]
 pub struct Run<L> {
-    phase: Phase<L>,
-    /// The exchange of the phase of that name. Not inside it: phases are moved about, and this is large.
+    phase: Phase,
+    // What belongs to a phase and is large stands beside it and is filled in place: phases are moved about.
+    /// The connection of the attempt, and whether it has carried an exchange before.
+    link: Option<(L, bool)>,
+    /// The CPing or probe of the phase of that name.
+    question: Option<Question>,
+    /// The exchange of the phase of that name, or the last one. It has the buffers.
     running: Option<Running>,
-    buffers: Buffers,
+    buffers: Option<Box<Buffers>>,
     /// Length of the first body packet, once it was read.
     kept: Option<usize>,
     number: u32,
@@ -61,16 +66,16 @@ pub struct Run<L> {
     alone: bool,
 }
 
-#[derive(Debug)]
-enum Phase<L> {
+#[derive(Debug, Clone, Copy)]
+enum Phase {
     /// Nothing has been done for the next attempt.
     Acquire,
     /// A CPing or probe is under way.
-    Ping { link: L, reused: bool, ping: Question, timeout: Duration, until: Tick },
+    Ping { timeout: Duration, until: Tick },
     /// The connection is good; the first body packet may have to be read.
-    Ready { link: L, reused: bool },
+    Ready,
     /// The exchange runs.
-    Exchange { link: L, reused: bool, interest: Option<Interest> },
+    Exchange { interest: Option<Interest> },
     /// Between two attempts.
     Pause { until: Tick },
     /// It is over.
@@ -78,9 +83,9 @@ enum Phase<L> {
 }
 
 /// The result of one phase.
-enum After<L> {
-    Next(Phase<L>),
-    Wait(Phase<L>, Wait),
+enum After {
+    Next(Phase),
+    Wait(Wait),
     End(Result<Served, Failure>),
 }
 
@@ -89,11 +94,14 @@ const NOTHING: Interest = Interest { link_writable: false, client_readable: fals
 impl<L: Link> Run<L> {
     /// A request that has not been tried, or that another worker has failed to serve: then `kept` is the length of the body
     /// packet in `buffers.body` that was read for it.
-    pub fn new(buffers: Buffers, kept: Option<usize>) -> Self {
+    #[inline]
+    pub fn new(buffers: Box<Buffers>, kept: Option<usize>) -> Self {
         Self {
             phase: Phase::Acquire,
+            link: None,
+            question: None,
             running: None,
-            buffers,
+            buffers: Some(buffers),
             kept,
             number: 0,
             fresh: false,
@@ -104,25 +112,40 @@ impl<L: Link> Run<L> {
         }
     }
 
-    /// The buffers, and the length of the first body packet in them if it was read and is still there. This is over then.
-    pub fn take_parts(&mut self) -> (Buffers, Option<usize>) {
+    /// Begins anew, on another worker. What was read of the request body stays.
+    pub fn restart(&mut self) {
+        self.link = None;
+        let buffers = self.regain();
+        self.buffers = Some(buffers);
+        (self.phase, self.number, self.traffic) = (Phase::Acquire, 0, Traffic::default());
+        (self.fresh, self.proven, self.expired, self.alone) = (false, false, false, false);
+    }
+
+    /// The buffers. This is over then.
+    pub fn take_buffers(&mut self) -> Box<Buffers> {
+        self.link = None;
         self.phase = Phase::Over;
-        (std::mem::take(&mut self.buffers), self.kept)
+        self.regain()
+    }
+
+    /// Takes the buffers from where they are.
+    fn regain(&mut self) -> Box<Buffers> {
+        match self.running.take() {
+            Some(running) => running.into_buffers(),
+            None => self.buffers.take().unwrap_or_default(),
+        }
     }
 
     /// The connection that a wait is about.
     pub fn link(&mut self) -> Option<&mut L> {
-        match &mut self.phase {
-            Phase::Ping { link, .. } | Phase::Ready { link, .. } | Phase::Exchange { link, .. } => Some(link),
-            Phase::Acquire | Phase::Pause { .. } | Phase::Over => None,
-        }
+        self.link.as_mut().map(|(link, _)| link)
     }
 
     /// The buffers, between two steps.
     pub fn buffers(&mut self) -> &mut Buffers {
         match &mut self.running {
             Some(running) => running.buffers(),
-            None => &mut self.buffers,
+            None => self.buffers.get_or_insert_default(),
         }
     }
 
@@ -148,7 +171,7 @@ impl<L: Link> Run<L> {
     ) -> Progress {
         if self.number == 0 {
             self.number = 1;
-            if let Err(error) = http::encode(&mut self.buffers, host, worker) {
+            if let Err(error) = http::encode(self.buffers(), host, worker) {
                 let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
                 let traffic = Traffic::default();
                 self.phase = Phase::Over;
@@ -156,16 +179,12 @@ impl<L: Link> Run<L> {
             }
         }
         loop {
-            let after = match std::mem::replace(&mut self.phase, Phase::Over) {
-                phase if self.alone => After::End(Err(self.abandon(host, links, worker, phase))),
+            let after = match self.phase {
+                _ if self.alone => After::End(Err(self.abandon(host, links, worker))),
                 Phase::Acquire => self.acquire(host, links, worker),
-                Phase::Ping { link, reused, ping, timeout, until } => {
-                    self.ping(host, links, worker, (link, reused), (ping, timeout, until), block)
-                }
-                Phase::Ready { link, reused } => self.begin(host, links, worker, (link, reused), block),
-                Phase::Exchange { link, reused, interest } => {
-                    self.exchange(host, links, worker, (link, reused), interest, block)
-                }
+                Phase::Ping { timeout, until } => self.ping(host, links, worker, (timeout, until), block),
+                Phase::Ready => self.begin(host, links, worker, block),
+                Phase::Exchange { interest } => self.exchange(host, links, worker, interest, block),
                 Phase::Pause { until } => self.pause(host, links, until, block),
                 Phase::Over => After::End(Err(Failure::early(Cause::Cut, Stage::Prepare))),
             };
@@ -175,15 +194,14 @@ impl<L: Link> Run<L> {
                     self.phase = phase;
                     continue;
                 }
-                After::Wait(phase, wait) => {
-                    self.phase = phase;
-                    return Progress::Wait(wait);
-                }
+                After::Wait(wait) => return Progress::Wait(wait),
                 After::End(Ok(served)) => {
-                    return Progress::Done(Ok(Served { attempts: self.number, ..served }));
+                    self.phase = Phase::Over;
+                    return Progress::Done(Ok(served));
                 }
                 After::End(Err(failure)) => failure,
             };
+            self.phase = Phase::Over;
             if let Some(last) = self.again(host, worker, failure, &mut report) {
                 return Progress::Done(Err(last));
             }
@@ -196,23 +214,23 @@ impl<L: Link> Run<L> {
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
-        phase: Phase<L>,
     ) -> Failure {
         let early = |stage| Failure::early(Cause::Client(ClientFault::Gone), stage);
-        match phase {
+        let Some((link, reused)) = self.link.take() else { return early(Stage::Acquire) };
+        match self.phase {
             Phase::Acquire | Phase::Pause { .. } | Phase::Over => early(Stage::Acquire),
-            Phase::Ping { link, .. } => {
+            Phase::Ping { .. } => {
                 links.discard(link, false);
                 early(Stage::Ping)
             }
-            Phase::Ready { link, reused } => {
+            Phase::Ready => {
                 links.discard(link, false);
                 Failure { reused, ..early(Stage::Send) }
             }
-            Phase::Exchange { link, reused, .. } => {
-                let Some(mut running) = self.running.take() else { return early(Stage::Send) };
+            Phase::Exchange { .. } => {
+                let Some(running) = &self.running else { return early(Stage::Send) };
                 let failure = running.client_gone();
-                Remains { traffic: self.traffic, buffers: self.buffers, .. } = running.remains();
+                self.traffic = running.remains().traffic;
                 links.discard(link, worker.abrupt_on_client_error);
                 if !failure.delivered {
                     host.forget_response();
@@ -259,7 +277,7 @@ impl<L: Link> Run<L> {
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
-    ) -> After<L> {
+    ) -> After {
         let (link, reused) = match links.acquire(self.fresh || self.proven) {
             Ok(acquired) => acquired,
             Err(failure) => return After::End(Err(failure)),
@@ -267,11 +285,12 @@ impl<L: Link> Run<L> {
         let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
         let proven = std::mem::take(&mut self.proven);
         let question = probe.filter(|_| !proven).and_then(|timeout| Some((timeout, Question::of(worker)?)));
+        self.link = Some((link, reused));
         After::Next(match question {
-            None => Phase::Ready { link, reused },
-            Some((timeout, ping)) => {
-                let until = host.now().after(timeout);
-                Phase::Ping { link, reused, ping, timeout, until }
+            None => Phase::Ready,
+            Some((timeout, question)) => {
+                self.question = Some(question);
+                Phase::Ping { timeout, until: host.now().after(timeout) }
             }
         })
     }
@@ -281,14 +300,20 @@ impl<L: Link> Run<L> {
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
-        (mut link, reused): (L, bool),
-        (mut state, timeout, until): (Question, Duration, Tick),
+        (timeout, until): (Duration, Tick),
         block: bool,
-    ) -> After<L> {
-        let cause = match state.step(host, worker, &mut link, timeout, block) {
-            Ok(Reply::Alive(true)) => return After::Next(Phase::Ready { link, reused }),
+    ) -> After {
+        let (Some((link, _)), Some(question)) = (&mut self.link, &mut self.question) else {
+            return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
+        };
+        let cause = match question.step(host, worker, link, timeout, block) {
+            Ok(Reply::Alive(true)) => {
+                self.question = None;
+                return After::Next(Phase::Ready);
+            }
             Ok(Reply::Alive(false)) => {
-                links.discard(link, false);
+                self.question = None;
+                self.discard(links, false);
                 self.proven = true;
                 return After::Next(Phase::Acquire);
             }
@@ -296,15 +321,22 @@ impl<L: Link> Run<L> {
                 let left = until.since(host.now());
                 if !left.is_zero() && !std::mem::take(&mut self.expired) {
                     let interest = Interest { link_writable: writable, ..NOTHING };
-                    let phase = Phase::Ping { link, reused, ping: state, timeout, until };
-                    return After::Wait(phase, Wait { link_readable: true, interest, patience: Some(left) });
+                    return After::Wait(Wait { link_readable: true, interest, patience: Some(left) });
                 }
                 Cause::Silent { limit_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
             }
             Err(cause) => cause,
         };
-        links.discard(link, false);
+        self.question = None;
+        let reused = self.discard(links, false);
         After::End(Err(Failure { reused, ..Failure::early(cause, Stage::Ping) }))
+    }
+
+    /// Closes the connection. True: it had carried an exchange before this attempt.
+    fn discard<P: Links<Link = L>>(&mut self, links: &P, abrupt: bool) -> bool {
+        let Some((link, reused)) = self.link.take() else { return false };
+        links.discard(link, abrupt);
+        reused
     }
 
     /// Reads the first body packet, if the request has one, and begins the exchange.
@@ -313,55 +345,50 @@ impl<L: Link> Run<L> {
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
-        (link, reused): (L, bool),
         block: bool,
-    ) -> After<L> {
+    ) -> After {
         match worker.http {
-            None => self.first(host, links, worker, (link, reused), block, http::ajp_exchange(host, worker)),
-            Some(view) => self.first(
-                host,
-                links,
-                worker,
-                (link, reused),
-                block,
-                http::http_exchange(host, worker, view),
-            ),
+            None => self.first(host, links, worker, block, http::ajp_exchange(host, worker)),
+            Some(view) => self.first(host, links, worker, block, http::http_exchange(host, worker, view)),
         }
     }
 
     /// As [`Run::begin`], in the protocol of the worker.
+    #[inline]
     fn first<H: Host, P: Links<Link = L>, X: Exchange>(
         &mut self,
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
-        (link, reused): (L, bool),
         block: bool,
         exchange: X,
-    ) -> After<L>
+    ) -> After
     where
         Running: From<Pump<X>>,
     {
+        let mut buffers = self.regain();
         if self.kept.is_none()
             && let Some(max) = exchange.first_body()
         {
             // Only now: a backend that is down must not make the client upload its body.
-            self.buffers.reserve_body(worker.max_packet);
+            buffers.reserve_body(worker.max_packet);
             let max = max.min(worker.first_body);
             let block = block || host.body_descriptor().is_none();
-            match fill(host, &mut self.buffers.body, max, block) {
+            match fill(host, &mut buffers.body, max, block) {
                 Ok(BodyRead::Data(len)) => self.kept = Some(len),
                 Ok(BodyRead::WouldBlock) if !std::mem::take(&mut self.expired) => {
                     let interest = Interest { client_readable: true, ..NOTHING };
                     let patience = Some(worker.manner.timing.client);
-                    let wait = Wait { link_readable: false, interest, patience };
-                    return After::Wait(Phase::Ready { link, reused }, wait);
+                    self.buffers = Some(buffers);
+                    return After::Wait(Wait { link_readable: false, interest, patience });
                 }
                 other => {
-                    if worker.reuse {
-                        links.release(link); // nothing was sent on it
-                    } else {
-                        links.discard(link, false);
+                    self.buffers = Some(buffers);
+                    match self.link.take() {
+                        // Nothing was sent on it.
+                        Some((link, _)) if worker.reuse => links.release(link, host.now()),
+                        Some((link, _)) => links.discard(link, false),
+                        None => {}
                     }
                     let fault = match other {
                         Err(fault) => fault,
@@ -372,12 +399,12 @@ impl<L: Link> Run<L> {
                 }
             }
         } else if exchange.body_owed() {
-            self.buffers.reserve_body(worker.max_packet);
+            buffers.reserve_body(worker.max_packet);
         } else {
-            self.buffers.reserve_body(0);
+            buffers.reserve_body(0);
         }
-        self.running = Some(Pump::new(exchange, std::mem::take(&mut self.buffers), self.kept).into());
-        After::Next(Phase::Exchange { link, reused, interest: None })
+        self.running = Some(Pump::new(exchange, buffers, self.kept).into());
+        After::Next(Phase::Exchange { interest: None })
     }
 
     fn exchange<H: Host, P: Links<Link = L>>(
@@ -385,32 +412,36 @@ impl<L: Link> Run<L> {
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
-        (mut link, reused): (L, bool),
         interest: Option<Interest>,
         block: bool,
-    ) -> After<L> {
-        let Some(running) = &mut self.running else {
+    ) -> After {
+        let (Some(running), Some((link, _))) = (&mut self.running, &mut self.link) else {
             return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
         };
         let missed = interest.filter(|_| std::mem::take(&mut self.expired));
-        let result = match running.drive(host, &mut link, &worker.manner, missed, block) {
+        let result = match running.drive(host, link, &worker.manner, missed, block) {
             Drive::Over(result) => result,
             Drive::Wait(interest, patience) => {
-                let phase = Phase::Exchange { link, reused, interest: Some(interest) };
+                self.phase = Phase::Exchange { interest: Some(interest) };
                 let link_readable = !interest.client_writable;
-                return After::Wait(phase, Wait { link_readable, interest, patience });
+                return After::Wait(Wait { link_readable, interest, patience });
             }
         };
-        let Remains { traffic, buffers, body_left, replaced, surplus } = running.remains();
-        (self.traffic, self.buffers, self.running) = (traffic, buffers, None);
+        let Remains { traffic, body_left, replaced, surplus } = running.remains();
+        let Some((link, reused)) = self.link.take() else {
+            return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
+        };
+        self.traffic = traffic;
         match result {
             Ok(reusable) => {
+                let ended = host.now();
                 if reusable && worker.reuse {
-                    links.release(link);
+                    links.release(link, ended);
                 } else {
                     links.discard(link, false);
                 }
-                After::End(Ok(Served { traffic, attempts: 0, body_left, replaced, surplus, reusable }))
+                let attempts = self.number;
+                After::End(Ok(Served { traffic, attempts, ended, body_left, replaced, surplus, reusable }))
             }
             Err(failure) => {
                 let client = matches!(failure.cause, Cause::Client(_));
@@ -429,7 +460,7 @@ impl<L: Link> Run<L> {
         links: &P,
         until: Tick,
         block: bool,
-    ) -> After<L> {
+    ) -> After {
         let left = until.since(host.now());
         if left.is_zero() {
             return After::Next(Phase::Acquire);
@@ -440,6 +471,6 @@ impl<L: Link> Run<L> {
         }
         self.expired = false;
         let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
-        After::Wait(Phase::Pause { until }, wait)
+        After::Wait(wait)
     }
 }

@@ -28,7 +28,6 @@ pub(super) enum Drive {
 /// What is left of an exchange.
 pub(super) struct Remains {
     pub(super) traffic: Traffic,
-    pub(super) buffers: Buffers,
     pub(super) body_left: bool,
     pub(super) replaced: Option<u16>,
     pub(super) surplus: bool,
@@ -79,15 +78,20 @@ impl Running {
         with!(self, pump => pump.client_gone())
     }
 
-    /// Takes out what outlives the exchange.
-    pub(super) fn remains(&mut self) -> Remains {
+    /// What the exchange has done.
+    #[inline]
+    pub(super) fn remains(&self) -> Remains {
         with!(self, pump => Remains {
             traffic: pump.traffic(),
             body_left: pump.body_owed(),
             replaced: pump.replaced(),
             surplus: pump.exchange().surplus(),
-            buffers: pump.take_buffers(),
         })
+    }
+
+    /// The buffers, once the exchange is over.
+    pub(super) fn into_buffers(self) -> Box<Buffers> {
+        with!(self, pump => pump.into_buffers())
     }
 }
 

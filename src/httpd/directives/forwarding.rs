@@ -22,6 +22,11 @@ pub(super) fn extract_ssl(line: &Line<'_>, conf: &mut ServerConf) -> Result<(), 
     Ok(())
 }
 
+pub(super) fn trace(line: &Line<'_>, conf: &mut ServerConf) -> Result<(), String> {
+    conf.raw.trace = Some(line.switch("JkTrace")?);
+    Ok(())
+}
+
 pub(super) fn indicator(line: &Line<'_>, conf: &mut ServerConf, which: Indicator) -> Result<(), String> {
     conf.raw.names.set(which, &line.text(0));
     Ok(())

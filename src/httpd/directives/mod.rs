@@ -83,7 +83,7 @@ macro_rules! indicator {
 }
 
 /// All directives.
-pub static TABLE: [Def; 40] = [
+pub static TABLE: [Def; 41] = [
     def(c"JkWorkersFile", (1, 1), "none", c"the file with the worker properties",
         "The file with the worker properties, relative to ServerRoot.", workers::workers_file).global(),
     def(c"JkWorkerProperty", (1, 1), "none", c"name=value, one line of a workers file",
@@ -117,6 +117,8 @@ pub static TABLE: [Def; 40] = [
     def(c"JkEnvVar", (1, 2), "none", c"the name of a variable, and its default",
         "Sends the environment variable to the backend as a request attribute.", forwarding::env_var),
     def(c"JkExtractSSL", (1, 1), "On", c"On or Off", "Off: the backend never learns of TLS.", forwarding::extract_ssl),
+    def(c"JkTrace", (1, 1), "Off", c"On or Off",
+        "On: requests get a step of their own in the trace that `traceparent` names, or a new trace; the note JK_TRACE_ID and the log name it. Off: `traceparent` and `tracestate` pass as they are.", forwarding::trace),
     def(c"JkAsync", (1, 1), "Off", c"Auto, On or Off",
         "On: a request that waits for its backend or a slow client holds no thread (MPM event). Auto: on with the versions of httpd it was tested with.", waiting::mode),
     def(c"JkAsyncDelay", (1, 1), "5", c"milliseconds",

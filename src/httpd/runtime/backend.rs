@@ -271,8 +271,9 @@ impl Backend {
             return Err(Cause::Busy);
         }
         let queue = Queue { size: settings.queue_size, time: settings.queue_timeout };
+        let begun = clock::now();
         let flight = work::wait(gauge, cell, queue, |_| gauge.try_enter(cell, limit, true))?;
-        Ok(InWork::new(flight, gauge))
+        Ok(InWork::new(flight, gauge).after(clock::now().since(begun)))
     }
 
     /// It takes a limited number of requests at one time.

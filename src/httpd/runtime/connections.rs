@@ -1,12 +1,13 @@
 //! Where the attempts of a request get their connections from.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::backend::Backend;
 use crate::engine::error::{Cause, Failure, Stage};
 use crate::engine::exchange::LinkError;
 use crate::engine::proxy::attempts::Links;
+use crate::engine::units::Tick;
 use crate::transport::clock;
 use crate::transport::connect::connect_to;
 use crate::transport::pool::{Acquired, Lease};
@@ -16,12 +17,24 @@ pub struct Connections<'w> {
     backend: &'w Backend,
     /// What the last failed connect had to say, address by address.
     detail: RefCell<Option<String>>,
+    /// Spent in the queue of the pool, and on opening connections.
+    spent: Cell<(Duration, Duration)>,
 }
 
 impl<'w> Connections<'w> {
     /// Connections of `backend`.
     pub fn new(backend: &'w Backend) -> Self {
-        Self { backend, detail: RefCell::new(None) }
+        Self { backend, detail: RefCell::new(None), spent: Cell::default() }
+    }
+
+    /// Takes what was spent in the queue of the pool, and on opening connections.
+    pub fn take_spent(&self) -> (Duration, Duration) {
+        self.spent.take()
+    }
+
+    fn spend(&self, queue: Duration, connect: Duration) {
+        let before = self.spent.get();
+        self.spent.set((before.0 + queue, before.1 + connect));
     }
 
     /// Takes what the last failed connect had to say.
@@ -35,11 +48,12 @@ impl Links for Connections<'_> {
 
     fn acquire(&self, fresh: bool) -> Result<(Lease, bool), Failure> {
         let settings = &self.backend.settings;
-        let acquired = self
-            .backend
-            .pool
-            .acquire(settings.connection_acquire_timeout)
-            .map_err(|_| Failure::early(Cause::PoolExhausted, Stage::Acquire))?;
+        let mut waited = Duration::ZERO;
+        let acquired = self.backend.pool.acquire_timed(settings.connection_acquire_timeout, &mut waited);
+        if !waited.is_zero() {
+            self.spend(waited, Duration::ZERO);
+        }
+        let acquired = acquired.map_err(|_| Failure::early(Cause::PoolExhausted, Stage::Acquire))?;
         let permit = match acquired {
             Acquired::Idle(lease) if !fresh => return Ok((lease, true)),
             Acquired::Idle(lease) => lease.reopen(),
@@ -47,9 +61,12 @@ impl Links for Connections<'_> {
         };
         let begun = clock::now();
         let deadline = settings.socket_connect_timeout.limit().map(|limit| begun.after(limit));
-        match connect_to(&self.backend.peer, &self.backend.options, deadline) {
+        let connected = connect_to(&self.backend.peer, &self.backend.options, deadline);
+        let took = clock::now().since(begun);
+        self.spend(Duration::ZERO, took);
+        match connected {
             Ok(mut connection) => {
-                self.backend.connected(&mut connection, clock::now().since(begun));
+                self.backend.connected(&mut connection, took);
                 Ok((permit.fill(connection), false))
             }
             Err(error) => {
@@ -65,8 +82,8 @@ impl Links for Connections<'_> {
         }
     }
 
-    fn release(&self, link: Lease) {
-        link.release(clock::now());
+    fn release(&self, link: Lease, now: Tick) {
+        link.release(now);
     }
 
     fn discard(&self, link: Lease, abrupt: bool) {

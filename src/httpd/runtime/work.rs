@@ -20,12 +20,25 @@ pub struct InWork {
     gauge: &'static Gauge,
     /// Requests may be waiting for any member of this balancer.
     balancer: Option<&'static BalancerState>,
+    /// What it spent in the queue.
+    waited: Duration,
 }
 
 impl InWork {
     /// A request that is counted in.
     pub fn new(flight: Flight<'static>, gauge: &'static Gauge) -> Self {
-        Self { flight: Some(flight), gauge, balancer: None }
+        Self { flight: Some(flight), gauge, balancer: None, waited: Duration::ZERO }
+    }
+
+    /// It came out of the queue after so long.
+    pub fn after(mut self, waited: Duration) -> Self {
+        self.waited = waited;
+        self
+    }
+
+    /// What it spent in the queue.
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// Requests that wait for the balancer are woken too.
