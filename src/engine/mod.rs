@@ -16,4 +16,5 @@ pub mod request;
 pub mod route;
 pub mod status;
 pub mod text;
+pub mod tls;
 pub mod units;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
-use super::trip::{Order, Progress, waiting};
+use super::trip::{Order, Progress, source, waiting};
 use super::{lb_notes, report, tally};
 use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
@@ -272,7 +272,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             cookie.write(facts.route.as_bytes(), host.head().secure, &mut text);
             request.pool().copy(&text)
         }));
-        let links = Connections::new(worker);
+        let links = Connections::new(worker, || source(host));
         let _in_work = in_work.of(farm.balancer.state);
         self.current = Some(Current { worker, links, view, _in_work });
         Ok(())

@@ -3,7 +3,7 @@
 use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, InWork};
-use super::trip::{Order, Progress, waiting};
+use super::trip::{Order, Progress, source, waiting};
 use super::{report, tally};
 use crate::engine::error::{Failure, Stage};
 use crate::engine::proxy::Buffers;
@@ -36,7 +36,7 @@ impl<'r> Trip<'r> {
         let request = host.request();
         let live = order.live;
         request.note(c"JK_WORKER_TYPE", worker.type_name());
-        let links = Connections::new(worker);
+        let links = Connections::new(worker, || source(host));
         let cell = live.generation.worker_cell(worker.place);
         let in_work = worker.enter(cell, true).map_err(|cause| {
             let failure = Failure::early(cause, Stage::Acquire);

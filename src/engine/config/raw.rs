@@ -8,7 +8,9 @@ use super::model::{Activation, HashKey, Lock, Method, PingMode, Rating};
 use super::properties::Property;
 use super::secret::Secret;
 use super::value::{self, BadInteger};
+use crate::engine::http1::encode::Forwarding;
 use crate::engine::http1::probe::Statuses;
+use crate::engine::tls::Version;
 
 /// What `host` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,15 @@ pub struct RawAjp13 {
     pub secret_file: Option<String>,
     pub ping_uri: Option<String>,
     pub ping_status: Option<Statuses>,
+    pub send_proxy: Option<bool>,
+    pub x_forwarded: Option<Forwarding>,
+    pub forwarded: Option<Forwarding>,
+    pub tls_verify: Option<bool>,
+    pub tls_name: Option<String>,
+    pub tls_ca: Option<String>,
+    pub tls_cert: Option<String>,
+    pub tls_key: Option<String>,
+    pub tls_min_version: Option<Version>,
     pub lbfactor: Option<u32>,
     pub distance: Option<i32>,
     pub route: Option<String>,

@@ -65,6 +65,8 @@ pub struct Run<L> {
 enum Phase<L> {
     /// Nothing has been done for the next attempt.
     Acquire,
+    /// The connection is new, and something has to be done on it first.
+    Establish { link: L, until: Option<Tick> },
     /// A CPing or probe is under way.
     Ping { link: L, reused: bool, ping: Question, timeout: Duration, until: Tick },
     /// The connection is good; the first body packet may have to be read.
@@ -113,7 +115,10 @@ impl<L: Link> Run<L> {
     /// The connection that a wait is about.
     pub fn link(&mut self) -> Option<&mut L> {
         match &mut self.phase {
-            Phase::Ping { link, .. } | Phase::Ready { link, .. } | Phase::Exchange { link, .. } => Some(link),
+            Phase::Establish { link, .. }
+            | Phase::Ping { link, .. }
+            | Phase::Ready { link, .. }
+            | Phase::Exchange { link, .. } => Some(link),
             Phase::Acquire | Phase::Pause { .. } | Phase::Over => None,
         }
     }
@@ -159,6 +164,7 @@ impl<L: Link> Run<L> {
             let after = match std::mem::replace(&mut self.phase, Phase::Over) {
                 phase if self.alone => After::End(Err(self.abandon(host, links, worker, phase))),
                 Phase::Acquire => self.acquire(host, links, worker),
+                Phase::Establish { link, until } => self.establish(host, links, worker, link, until, block),
                 Phase::Ping { link, reused, ping, timeout, until } => {
                     self.ping(host, links, worker, (link, reused), (ping, timeout, until), block)
                 }
@@ -201,6 +207,10 @@ impl<L: Link> Run<L> {
         let early = |stage| Failure::early(Cause::Client(ClientFault::Gone), stage);
         match phase {
             Phase::Acquire | Phase::Pause { .. } | Phase::Over => early(Stage::Acquire),
+            Phase::Establish { link, .. } => {
+                links.discard(link, false);
+                early(Stage::Connect)
+            }
             Phase::Ping { link, .. } => {
                 links.discard(link, false);
                 early(Stage::Ping)
@@ -236,7 +246,11 @@ impl<L: Link> Run<L> {
             && !failure.replied
             && !self.fresh
             && !matches!(failure.cause, Cause::Silent { .. } | Cause::ProbeStatus(_));
-        let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
+        let refused = match failure.cause {
+            Cause::Link(LinkError::Refused | LinkError::NoAddress) => true,
+            Cause::Link(LinkError::Tls(fault)) => failure.stage == Stage::Connect || fault.refused(),
+            _ => false,
+        };
         let retried = allowed && !refused && (stale || self.number < worker.attempts);
         let traffic = std::mem::take(&mut self.traffic);
         let attempt = Attempt { number: self.number, failure, traffic, retried };
@@ -264,6 +278,48 @@ impl<L: Link> Run<L> {
             Ok(acquired) => acquired,
             Err(failure) => return After::End(Err(failure)),
         };
+        if link.is_raw() {
+            let until = worker.establish.map(|limit| host.now().after(limit));
+            return After::Next(Phase::Establish { link, until });
+        }
+        self.greet(host, worker, link, reused)
+    }
+
+    /// What has to be done on a new connection before it carries octets.
+    fn establish<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        mut link: L,
+        until: Option<Tick>,
+        block: bool,
+    ) -> After<L> {
+        let error = loop {
+            let writable = match link.establish() {
+                Ok(None) => return self.greet(host, worker, link, false),
+                Ok(Some(writable)) => writable,
+                Err(error) => break error,
+            };
+            let left = until.map(|until| until.since(host.now()));
+            if std::mem::take(&mut self.expired) || left.is_some_and(|left| left.is_zero()) {
+                break LinkError::TimedOut;
+            }
+            if !block {
+                let interest = Interest { link_writable: writable, ..NOTHING };
+                let wait = Wait { link_readable: true, interest, patience: left };
+                return After::Wait(Phase::Establish { link, until }, wait);
+            }
+            if let Err(error) = link.wait(writable, None, left.unwrap_or(worker.manner.timing.client)) {
+                break error;
+            }
+        };
+        links.discard(link, false);
+        After::End(Err(Failure::early(Cause::Link(error), Stage::Connect)))
+    }
+
+    /// Asks whether the backend is alive, if the worker wants that.
+    fn greet<H: Host>(&mut self, host: &mut H, worker: &WorkerView<'_>, link: L, reused: bool) -> After<L> {
         let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
         let proven = std::mem::take(&mut self.proven);
         let question = probe.filter(|_| !proven).and_then(|timeout| Some((timeout, Question::of(worker)?)));

@@ -14,14 +14,18 @@ use crate::transport::pool::{Acquired, Lease};
 /// The connections of a worker, for one request.
 pub struct Connections<'w> {
     backend: &'w Backend,
+    /// What stands in front of new connections (a PROXY header).
+    source: Option<Vec<u8>>,
     /// What the last failed connect had to say, address by address.
     detail: RefCell<Option<String>>,
 }
 
 impl<'w> Connections<'w> {
-    /// Connections of `backend`.
-    pub fn new(backend: &'w Backend) -> Self {
-        Self { backend, detail: RefCell::new(None) }
+    /// Connections of `backend` for a request. `source`: writes what stands in front of connections for this client, if the
+    /// backend wants that.
+    pub fn new(backend: &'w Backend, source: impl FnOnce() -> Vec<u8>) -> Self {
+        let source = backend.announces().then(source);
+        Self { backend, source, detail: RefCell::new(None) }
     }
 
     /// Takes what the last failed connect had to say.
@@ -50,6 +54,8 @@ impl Links for Connections<'_> {
         match connect_to(&self.backend.peer, &self.backend.options, deadline) {
             Ok(mut connection) => {
                 self.backend.connected(&mut connection, clock::now().since(begun));
+                let failed = |error| Failure::early(Cause::Link(error), Stage::Connect);
+                let connection = self.backend.prepare(connection, self.source.as_deref()).map_err(failed)?;
                 Ok((permit.fill(connection), false))
             }
             Err(error) => {
@@ -70,6 +76,9 @@ impl Links for Connections<'_> {
     }
 
     fn discard(&self, link: Lease, abrupt: bool) {
+        if let Some(detail) = link.tls_detail() {
+            *self.detail.borrow_mut() = Some(detail.to_owned());
+        }
         if abrupt {
             link.close_abortively();
         }

@@ -6,6 +6,7 @@
 mod ajp13;
 mod lb;
 mod status;
+mod tls;
 
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub use ajp13::{
     Activation, Address, Ajp13, Http, LocalAddress, MemberSettings, PingMode, PoolSize, RecoveryOptions,
 };
 pub use lb::{HashKey, Lb, Lock, Member, Method, ReplyTimeouts};
+pub use tls::{KeyText, Tls, TlsTexts};
+
 pub use status::{Condition, Rating, StateClass, Status};
 
 use super::diagnostic::Origin;
@@ -122,8 +125,7 @@ impl Kind {
     /// The value of the property `type`.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Ajp13(worker) if worker.http.is_some() => "http",
-            Self::Ajp13(_) => "ajp13",
+            Self::Ajp13(worker) => worker.type_name(),
             Self::Lb(_) => "lb",
             Self::Status(_) => "status",
         }

@@ -8,6 +8,7 @@ mod ajp13;
 mod lb;
 mod plan;
 mod status;
+mod tls;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
@@ -18,10 +19,11 @@ use std::time::Duration;
 use self::plan::{Plan, Planned, Type};
 use super::defs::{self, Apply};
 use super::diagnostic::{Diagnostics, Origin, quoted};
-use super::model::{Ajp13, Kind, Mount, Timeout, Worker, WorkerSet};
+use super::model::{Ajp13, Kind, Mount, Timeout, TlsTexts, Worker, WorkerSet};
 use super::properties::{Properties, Property};
 use super::raw::Reader;
 use super::secret::{SHORT, Secret, SecretFile};
+pub use tls::TlsFiles;
 
 /// What some defaults depend on.
 #[derive(Clone, Copy)]
@@ -30,6 +32,8 @@ pub struct Environment<'e> {
     pub threads_per_child: usize,
     /// Reads a file named by `secret_file`; the error says which file it was and why it can not be read.
     pub read_secret: &'e dyn Fn(&str) -> Result<SecretFile, String>,
+    /// Reads and checks the files of a worker with TLS; the error says which property it is about.
+    pub read_tls: &'e dyn Fn(&TlsFiles<'_>) -> Result<TlsTexts, (&'static str, String)>,
 }
 
 impl std::fmt::Debug for Environment<'_> {
@@ -54,7 +58,7 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
         .workers
         .iter()
         .map(|worker| {
-            matches!(worker.kind, Type::Ajp13 | Type::Http).then(|| ajp13::resolve(&mut context, worker))
+            worker.kind.relays().then(|| ajp13::resolve(&mut context, worker))
         })
         .collect();
     let mut without_secret: Vec<bool> =
@@ -76,7 +80,7 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
                 Kind::Lb(Box::new(lb))
             }
             (Type::Status, _) => Kind::Status(Box::new(status::resolve(&mut context, worker))),
-            (Type::Ajp13 | Type::Http, resolved) => {
+            (Type::Ajp13 | Type::Http | Type::Https, resolved) => {
                 // The plan has made exactly these; the default is never used.
                 let Some(resolved) = resolved.clone() else { continue };
                 Kind::Ajp13(Box::new(resolved))
@@ -124,7 +128,7 @@ impl Context<'_> {
                 }
                 // Templates serve workers of several types.
                 None if property.is_inherited() => {}
-                None if worker.kind == Type::Http && defs::find_for("ajp13", name).is_some() => {
+                None if matches!(worker.kind, Type::Http | Type::Https) && defs::find_for("ajp13", name).is_some() => {
                     self.diagnostics.error(
                         property.origin(),
                         format!(
