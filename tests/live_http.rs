@@ -7,6 +7,8 @@
 mod effect;
 mod support;
 
+#[path = "live_http/authority.rs"]
+mod authority;
 #[path = "live_http/backend.rs"]
 mod backend;
 #[path = "live_http/broken.rs"]
@@ -19,3 +21,7 @@ mod relay;
 mod servers;
 #[path = "properties/http.rs"]
 mod settings;
+#[path = "live_http/tls.rs"]
+mod tls;
+#[path = "live_http/wire.rs"]
+mod wire;

@@ -218,7 +218,8 @@ pub(super) fn fault(error: &Error, asked: bool) -> Fault {
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Fault::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Fault::NotYet,
-            CertificateError::UnknownIssuer => Fault::UnknownAuthority,
+            // Another authority of the same name has signed it, or the same one with an older key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Fault::UnknownAuthority,
             _ => Fault::Certificate,
         },
         Error::AlertReceived(alert) => alerted(*alert, asked),
@@ -243,6 +244,7 @@ fn alerted(alert: AlertDescription, asked: bool) -> Fault {
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
+        | AlertDescription::DecryptError
         | AlertDescription::AccessDenied => Fault::ClientCertificate,
         AlertDescription::HandshakeFailure if asked => Fault::ClientCertificate,
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => Fault::Incompatible,

@@ -220,6 +220,17 @@ impl<'a> Reader<'a> {
         Some(found.value)
     }
 
+    /// Exactly one of `words`, which mod_jk does not know and is not lenient about. `None` with an error when it is none of them.
+    pub fn choice<T: Copy>(&mut self, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text();
+        let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        if found.is_none() {
+            let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.error(format_args!("{} is not one of {}", quoted(text), all.join(", ")));
+        }
+        found.map(|(_, value)| *value)
+    }
+
     /// A text of at most `longest` bytes. `None` with an error when it is longer.
     pub fn short_text(&mut self, longest: usize) -> Option<String> {
         let text = self.text();

@@ -30,7 +30,7 @@ pub(super) const HTTP: &[Def] = &[
         range: "off, v2",
         doc: "v2: each connection to the backend begins with a header of the PROXY protocol, version 2, that names the client; \
               probes begin with one that names nobody. Such connections carry one request.",
-        ..Def::new("send_proxy", Group::Http, Apply::Ajp13(|raw, value| raw.send_proxy = value.keyword(SEND_PROXY)))
+        ..Def::new("send_proxy", Group::Http, Apply::Ajp13(|raw, value| raw.send_proxy = value.choice(SEND_PROXY)))
     },
     Def {
         default: "replace",
@@ -38,13 +38,13 @@ pub(super) const HTTP: &[Def] = &[
         doc: "X-Forwarded-For, -Proto, -Host and -Port: replace what the client has sent, append the client's address to the \
               X-Forwarded-For that came (only behind a proxy that can be trusted; the other three are replaced all the same), \
               or send none. What the client sends of them goes no further in any case but append.",
-        ..Def::new("x_forwarded", Group::Http, Apply::Ajp13(|raw, value| raw.x_forwarded = value.keyword(FORWARDING)))
+        ..Def::new("x_forwarded", Group::Http, Apply::Ajp13(|raw, value| raw.x_forwarded = value.choice(FORWARDING)))
     },
     Def {
         default: "replace",
         range: "replace, append, off",
         doc: "The same for the header Forwarded (RFC 7239).",
-        ..Def::new("forwarded", Group::Http, Apply::Ajp13(|raw, value| raw.forwarded = value.keyword(FORWARDING)))
+        ..Def::new("forwarded", Group::Http, Apply::Ajp13(|raw, value| raw.forwarded = value.choice(FORWARDING)))
     },
 ];
 
@@ -81,7 +81,7 @@ pub(super) const HTTPS: &[Def] = &[
         ..Def::new(
             "tls_min_version",
             Group::Https,
-            Apply::Ajp13(|raw, value| raw.tls_min_version = value.keyword(VERSIONS)),
+            Apply::Ajp13(|raw, value| raw.tls_min_version = value.choice(VERSIONS)),
         )
     },
     Def {
