@@ -118,6 +118,10 @@ if ! have apt-get || ! have dpkg-query; then
         have javac || lacks "a Java compiler (the session stores of the live tests)" "the JDK package of the Java runtime above"
         have redis-server || lacks "redis-server" "Fedora/RHEL: redis or valkey   elsewhere: package redis"
         have memcached || lacks "memcached" "package memcached"
+        have node || lacks "Node.js" "package nodejs"
+        have python3 || lacks "Python 3" "package python3"
+        [ -f "${JETTY_HOME:-/usr/share/jetty9}/start.jar" ] ||
+            lacks "Jetty 9, its directory in JETTY_HOME" "unpack https://jetty.org/download.html"
         have chromium || lacks "chromium (shows the status page)" "package chromium"
         have initdb || lacks "PostgreSQL's server, initdb in PATH or its directory in PG_BINDIR" "Fedora/RHEL: postgresql-server   elsewhere: package postgresql"
         [ -f "${POSTGRESQL_JDBC:-/usr/share/java/postgresql.jar}" ] ||
@@ -187,6 +191,10 @@ if wanted test; then
     need postgresql
     need libpostgresql-jdbc-java
     have chromium || need chromium # shows the status page
+    # Backends that speak HTTP. Jetty's own service is neither needed nor touched: the test starts one of its own.
+    have node || need nodejs
+    have python3 || need python3
+    need jetty9
 fi
 if wanted bench; then
     need apache2
@@ -264,7 +272,7 @@ else
         remove_policy
         for package in "${install[@]}"; do
             case $package in
-                apache2 | tomcat10 | redis-server | memcached | postgresql)
+                apache2 | tomcat10 | jetty9 | redis-server | memcached | postgresql)
                     if [ -d /run/systemd/system ]; then
                         say "setup: Debian enables the service $package for the next boot; if you do not want that:"
                         say "    sudo systemctl disable $package"

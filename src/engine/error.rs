@@ -266,7 +266,9 @@ impl Failure {
     /// The backend has refused the connection after a part of the request was on its way, and has not looked at it: with TLS 1.3
     /// a client sends before the other side has judged its certificate (RFC 8446 section 4.4.2.4).
     fn refused(&self) -> bool {
-        matches!(self.cause, Cause::Link(LinkError::Tls(tls::Fault::ClientCertificate))) && !self.replied && !self.reused
+        matches!(self.cause, Cause::Link(LinkError::Tls(tls::Fault::ClientCertificate)))
+            && !self.replied
+            && !self.reused
     }
 
     /// Another member of the balancer may take the request: as [`Failure::may_retry`], and also when this one had too much

@@ -70,11 +70,9 @@ impl Fault {
             Self::NotTls | Self::Silent => {
                 "Check that the port is one for HTTPS; a backend without TLS is a worker of type http."
             }
-            Self::Certificate
-            | Self::Incompatible
-            | Self::Alert(_)
-            | Self::Truncated
-            | Self::Broken => return None,
+            Self::Certificate | Self::Incompatible | Self::Alert(_) | Self::Truncated | Self::Broken => {
+                return None;
+            }
         })
     }
 }

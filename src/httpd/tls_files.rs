@@ -28,7 +28,7 @@ const BUNDLES: [&str; 5] = [
 
 /// Reads files; what is read of the system is read once.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(super) struct Reader {
     system: OnceCell<Option<Arc<[u8]>>>,
 }
 
@@ -37,7 +37,11 @@ impl Reader {
     ///
     /// # Errors
     /// The property that is wrong, and why.
-    pub fn read(&self, startup: &Startup<'_>, files: &TlsFiles<'_>) -> Result<TlsTexts, (&'static str, String)> {
+    pub(super) fn read(
+        &self,
+        startup: &Startup<'_>,
+        files: &TlsFiles<'_>,
+    ) -> Result<TlsTexts, (&'static str, String)> {
         let of_system = files.authorities.is_none();
         let authorities = match files.authorities {
             Some(path) => Arc::from(content(startup, path).map_err(|problem| ("tls_ca", problem))?.0),
@@ -71,7 +75,10 @@ impl Reader {
     fn system(&self) -> Option<Arc<[u8]>> {
         let read = || {
             let own = std::env::var("SSL_CERT_FILE").ok();
-            own.as_deref().into_iter().chain(BUNDLES).find_map(|path| Some(Arc::from(std::fs::read(path).ok()?)))
+            own.as_deref()
+                .into_iter()
+                .chain(BUNDLES)
+                .find_map(|path| Some(Arc::from(std::fs::read(path).ok()?)))
         };
         self.system.get_or_init(read).clone()
     }
@@ -81,7 +88,7 @@ impl Reader {
 ///
 /// # Errors
 /// As [`Client::new`].
-pub fn client(
+pub(super) fn client(
     name: &str,
     verify: bool,
     least: crate::engine::tls::Version,
@@ -122,6 +129,8 @@ fn content(startup: &Startup<'_>, path: &str) -> Result<(Vec<u8>, bool), String>
     }
     // Room for all of it, so that no copy of a key is left behind by growing.
     let mut content = Vec::with_capacity(usize::try_from(data.len()).unwrap_or(0) + 1);
-    std::fs::File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut content)).map_err(failed)?;
+    std::fs::File::open(&path)
+        .and_then(|file| file.take(LONGEST).read_to_end(&mut content))
+        .map_err(failed)?;
     Ok((content, data.mode() & OTHERS != 0))
 }

@@ -176,7 +176,8 @@ impl Link for Connection {
         if self.stream.is_ahead() {
             return Ok(());
         }
-        let ready = self.stream.socket().wait(true, writable, other.map(|fd| (fd, libc::POLLIN)), Some(timeout))?;
+        let ready =
+            self.stream.socket().wait(true, writable, other.map(|fd| (fd, libc::POLLIN)), Some(timeout))?;
         if ready == Ready::default() { Err(LinkError::TimedOut) } else { Ok(()) }
     }
 }

@@ -150,9 +150,8 @@ fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, (Part, String)> {
 }
 
 fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, (Part, String)> {
-    PrivateKeyDer::from_pem_slice(text).map_err(|_| {
-        (Part::Key, "no private key in it (PEM without a passphrase is expected)".to_owned())
-    })
+    PrivateKeyDer::from_pem_slice(text)
+        .map_err(|_| (Part::Key, "no private key in it (PEM without a passphrase is expected)".to_owned()))
 }
 
 /// No certificate for those who ask; notes that they did.

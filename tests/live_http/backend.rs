@@ -1,9 +1,9 @@
 //! An HTTP server that says what it is told to: it reads one request after the other from each connection, notes what it
 //! got, and gives the stream to a script. Loopback only; gone when dropped.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::rc::Rc;
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -70,13 +70,6 @@ impl HttpBackend {
         Self::start_over(Over::Http, script)
     }
 
-    /// Answers when the head of a request is there.
-    pub(crate) fn before_body(
-        script: impl Fn(&Asked, &mut Wire) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        Self::with(Place::of(Over::Http), true, false, Box::new(script))
-    }
-
     /// Answers everything with its name, and keeps the connection.
     pub(crate) fn named(name: &'static str) -> Self {
         Self::start(move |_, stream| say(stream, "200 OK", "Content-Type: text/plain\r\n", name.as_bytes()))
@@ -90,7 +83,7 @@ impl HttpBackend {
         Self::with(Place::of(over), false, false, Box::new(script))
     }
 
-    /// As [`HttpBackend::before_body`], over something.
+    /// Answers when the head of a request is there, over something.
     pub(crate) fn before_body_over(
         over: Over,
         script: impl Fn(&Asked, &mut Wire) -> bool + Send + Sync + 'static,

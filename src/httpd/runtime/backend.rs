@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::work::{self, InWork, Queue};
-use crate::httpd::tls_files;
 use crate::engine::balance::state::{Cell, WorkerState};
 use crate::engine::config::model::{Address, Ajp13, Http, LocalAddress, PoolSize, Tls};
 use crate::engine::error::{Cause, RetryPolicy};
@@ -21,6 +20,7 @@ use crate::engine::proxy::pump::{Manner, Timing};
 use crate::engine::request::WorkerFacts;
 use crate::engine::tls::Fault;
 use crate::engine::units::Tick;
+use crate::httpd::tls_files;
 use crate::shm::layout::Map;
 use crate::transport::address::{Endpoint, resolve_source};
 use crate::transport::clock;

@@ -30,7 +30,11 @@ pub(super) const HTTP: &[Def] = &[
         range: "off, v2",
         doc: "v2: each connection to the backend begins with a header of the PROXY protocol, version 2, that names the client; \
               probes begin with one that names nobody. Such connections carry one request.",
-        ..Def::new("send_proxy", Group::Http, Apply::Ajp13(|raw, value| raw.send_proxy = value.choice(SEND_PROXY)))
+        ..Def::new(
+            "send_proxy",
+            Group::Http,
+            Apply::Ajp13(|raw, value| raw.send_proxy = value.choice(SEND_PROXY)),
+        )
     },
     Def {
         default: "replace",
@@ -38,13 +42,21 @@ pub(super) const HTTP: &[Def] = &[
         doc: "X-Forwarded-For, -Proto, -Host and -Port: replace what the client has sent, append the client's address to the \
               X-Forwarded-For that came (only behind a proxy that can be trusted; the other three are replaced all the same), \
               or send none. What the client sends of them goes no further in any case but append.",
-        ..Def::new("x_forwarded", Group::Http, Apply::Ajp13(|raw, value| raw.x_forwarded = value.choice(FORWARDING)))
+        ..Def::new(
+            "x_forwarded",
+            Group::Http,
+            Apply::Ajp13(|raw, value| raw.x_forwarded = value.choice(FORWARDING)),
+        )
     },
     Def {
         default: "replace",
         range: "replace, append, off",
         doc: "The same for the header Forwarded (RFC 7239).",
-        ..Def::new("forwarded", Group::Http, Apply::Ajp13(|raw, value| raw.forwarded = value.choice(FORWARDING)))
+        ..Def::new(
+            "forwarded",
+            Group::Http,
+            Apply::Ajp13(|raw, value| raw.forwarded = value.choice(FORWARDING)),
+        )
     },
 ];
 
@@ -59,7 +71,11 @@ pub(super) const HTTPS: &[Def] = &[
         range: "a file, relative to ServerRoot",
         doc: "PEM certificates of the authorities that may have signed the backend's certificate, in place of those of the \
               system; the backend's own self-signed certificate is one as well.",
-        ..Def::new("tls_ca", Group::Https, Apply::Ajp13(|raw, value| raw.tls_ca = Some(value.text().to_owned())))
+        ..Def::new(
+            "tls_ca",
+            Group::Https,
+            Apply::Ajp13(|raw, value| raw.tls_ca = Some(value.text().to_owned())),
+        )
     },
     Def {
         default: "host",
@@ -87,12 +103,20 @@ pub(super) const HTTPS: &[Def] = &[
     Def {
         range: "a file, relative to ServerRoot",
         doc: "PEM certificate, followed by those above it, that is shown to a backend that asks for one. Needs tls_key.",
-        ..Def::new("tls_cert", Group::Https, Apply::Ajp13(|raw, value| raw.tls_cert = Some(value.text().to_owned())))
+        ..Def::new(
+            "tls_cert",
+            Group::Https,
+            Apply::Ajp13(|raw, value| raw.tls_cert = Some(value.text().to_owned())),
+        )
     },
     Def {
         range: "a file, relative to ServerRoot",
         doc: "PEM key of tls_cert, without a passphrase. Read by the user who starts httpd, so nobody else needs access.",
-        ..Def::new("tls_key", Group::Https, Apply::Ajp13(|raw, value| raw.tls_key = Some(value.text().to_owned())))
+        ..Def::new(
+            "tls_key",
+            Group::Https,
+            Apply::Ajp13(|raw, value| raw.tls_key = Some(value.text().to_owned())),
+        )
     },
 ];
 

@@ -274,7 +274,9 @@ mod tests {
             let fits = match def.apply {
                 Apply::Structure => true,
                 Apply::Ignored => matches!(def.standing, Standing::Deprecated(_)),
-                Apply::Ajp13(_) => def.group.applies_to("ajp13") || matches!(def.group, Group::Http | Group::Https),
+                Apply::Ajp13(_) => {
+                    def.group.applies_to("ajp13") || matches!(def.group, Group::Http | Group::Https)
+                }
                 Apply::Lb(_) => def.group == Group::Lb,
                 Apply::Status(_) => def.group == Group::Status,
             };

@@ -8,11 +8,11 @@ mod ajp13;
 mod lb;
 mod plan;
 mod status;
-mod tls;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::time::Duration;
 
@@ -33,8 +33,11 @@ pub struct Environment<'e> {
     /// Reads a file named by `secret_file`; the error says which file it was and why it can not be read.
     pub read_secret: &'e dyn Fn(&str) -> Result<SecretFile, String>,
     /// Reads and checks the files of a worker with TLS; the error says which property it is about.
-    pub read_tls: &'e dyn Fn(&TlsFiles<'_>) -> Result<TlsTexts, (&'static str, String)>,
+    pub read_tls: &'e ReadTls<'e>,
 }
+
+/// Reads and checks files; an error names the property.
+pub type ReadTls<'e> = dyn Fn(&TlsFiles<'_>) -> Result<TlsTexts, (&'static str, String)> + 'e;
 
 impl std::fmt::Debug for Environment<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,9 +60,7 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
     let ajp13: Vec<Option<Ajp13>> = plan
         .workers
         .iter()
-        .map(|worker| {
-            worker.kind.relays().then(|| ajp13::resolve(&mut context, worker))
-        })
+        .map(|worker| worker.kind.relays().then(|| ajp13::resolve(&mut context, worker)))
         .collect();
     let mut without_secret: Vec<bool> =
         plan.workers.iter().zip(&ajp13).map(|(w, a)| w.listed && lacks_secret(a.as_ref())).collect();
@@ -128,7 +129,9 @@ impl Context<'_> {
                 }
                 // Templates serve workers of several types.
                 None if property.is_inherited() => {}
-                None if matches!(worker.kind, Type::Http | Type::Https) && defs::find_for("ajp13", name).is_some() => {
+                None if matches!(worker.kind, Type::Http | Type::Https)
+                    && defs::find_for("ajp13", name).is_some() =>
+                {
                     self.diagnostics.error(
                         property.origin(),
                         format!(

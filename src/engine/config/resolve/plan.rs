@@ -177,7 +177,9 @@ impl<'a, 'd> Planner<'a, 'd> {
         } else {
             match nearest(text, Type::ALL.into_iter().map(Type::name)) {
                 Some(near) => format!("unknown type {}; did you mean '{near}'?", quoted(text)),
-                None => format!("unknown type {}; possible are ajp13, http, https, lb and status", quoted(text)),
+                None => {
+                    format!("unknown type {}; possible are ajp13, http, https, lb and status", quoted(text))
+                }
             }
         };
         self.diagnostics.error(property.origin(), format!("{}: {what}", property.name()));
