@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::authority::{Authority, Issued, Valid};
-use crate::backend::{Asked, HttpBackend, Over, say, send};
-use crate::effect::{covers, judge};
-use crate::support::{Client, Ended, Httpd, Mpm, client, pattern, ports, wait_until};
+use crate::authority::{Authority, Valid};
+use crate::backend::{Asked, HttpBackend, say, send};
+use crate::support::{Client, Ended, Httpd, Mpm, client, pattern, wait_until};
 use crate::wire::Wire;
 
 pub(crate) fn hello(_: &Asked, stream: &mut Wire) -> bool {
