@@ -135,6 +135,10 @@ if ! have apt-get || ! have dpkg-query; then
         have javac || lacks "a Java compiler (the session stores of the live tests)" "the JDK package of the Java runtime above"
         have redis-server || lacks "redis-server" "Fedora/RHEL: redis or valkey   elsewhere: package redis"
         have memcached || lacks "memcached" "package memcached"
+        have node || lacks "Node.js" "package nodejs"
+        have python3 || lacks "Python 3" "package python3"
+        [ -f "${JETTY_HOME:-/usr/share/jetty9}/start.jar" ] ||
+            lacks "Jetty 9, its directory in JETTY_HOME" "unpack https://jetty.org/download.html"
         have chromium || lacks "chromium (shows the status page)" "package chromium"
         have promtool || lacks "promtool (checks metrics and rules for alerts)" "it comes with Prometheus: https://prometheus.io/download/"
         python_makes_environments || lacks "Python 3.10 or later with venv" "package python3"
@@ -209,6 +213,9 @@ if wanted test; then
     have chromium || need chromium # shows the status page
     have promtool || need prometheus # its promtool checks metrics and rules for alerts
     python_makes_environments || { need python3; need python3-venv; }
+    # Backends that speak HTTP. Jetty's own service is neither needed nor touched: the test starts one of its own.
+    have node || need nodejs
+    need jetty9
 fi
 if wanted bench; then
     need apache2
@@ -286,7 +293,7 @@ else
         remove_policy
         for package in "${install[@]}"; do
             case $package in
-                apache2 | tomcat10 | redis-server | memcached | postgresql | prometheus)
+                apache2 | tomcat10 | jetty9 | redis-server | memcached | postgresql | prometheus)
                     if [ -d /run/systemd/system ]; then
                         say "setup: Debian enables the service $package for the next boot; if you do not want that:"
                         say "    sudo systemctl disable $package"

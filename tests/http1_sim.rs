@@ -303,6 +303,7 @@ fn attempt(mut world: World, block: bool) -> (R, Vec<u8>, bool, Vec<u8>) {
         first_body: usize::MAX,
         manner: MANNER,
         connect_ping: Some(Duration::from_secs(1)),
+        establish: None,
         prepost_ping: None,
         attempts: 1,
         pause: Duration::ZERO,

@@ -301,14 +301,14 @@ fn signals_do_not_end_a_wait() {
 
 #[test]
 fn only_a_silent_connection_is_quiet() {
-    let (connection, mut backend) = pair();
+    let (mut connection, mut backend) = pair();
     assert!(connection.is_quiet());
     backend.write_all(b"junk").unwrap();
     connection.wait(true, false, None, Some(PATIENCE)).unwrap();
     assert!(!connection.is_quiet());
     assert!(!connection.is_quiet(), "looking does not consume");
 
-    let (connection, backend) = pair();
+    let (mut connection, backend) = pair();
     drop(backend);
     connection.wait(true, false, None, Some(PATIENCE)).unwrap();
     assert!(!connection.is_quiet());

@@ -127,12 +127,17 @@ fn measure(server: &Running, case: &Case, time: Duration) -> (f64, f64) {
 
 /// A row of medians; the ratio is the median of those inside the rounds.
 pub(crate) fn compared(name: &str, rounds: &[Vec<f64>; 4]) -> Row {
+    compared_to(Kind::ModJk, name, rounds)
+}
+
+/// The same with a ratio to another one than mod_jk.
+pub(crate) fn compared_to(base: Kind, name: &str, rounds: &[Vec<f64>; 4]) -> Row {
     let mut row = Row::new(name);
     for kind in Kind::ALL {
         let values = &rounds[kind.column()];
         row.values[kind.column()] = (!values.is_empty()).then(|| median(values));
     }
-    let (ours, theirs) = (&rounds[Kind::Rust.column()], &rounds[Kind::ModJk.column()]);
+    let (ours, theirs) = (&rounds[Kind::Rust.column()], &rounds[base.column()]);
     let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
     row.ratio = Some(median(&ratios));
     row.spread =

@@ -7,7 +7,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `BENCH_ONLY` | sections, separated by commas: `instructions`, `balancing`, `failover`, `calls`, `cpu`, `memory`; or `profile` (which functions) |
+//! | `BENCH_ONLY` | sections, separated by commas: `instructions`, `balancing`, `failover`, `calls`, `cpu`, `http`, `memory`; or `profile` (which functions) |
 //! | `BENCH_ROUNDS` | rounds of what is measured in rounds (7) |
 //! | `BENCH_QUICK=1` | few and short rounds: to see that all is well, not to report |
 //! | `BENCH_PROFILE` | the work to profile: `1k` (default), `64k`, `headers`, or a balancer: `lb2`, `lb2sticky`, `lb64`, `lb64sticky` |
@@ -31,6 +31,7 @@ mod calls;
 mod cpu;
 mod failover;
 mod farm;
+mod http;
 mod instructions;
 mod load;
 mod memory;
@@ -82,12 +83,13 @@ fn main() {
     let started = std::time::Instant::now();
     let facts = report::facts(&plan);
     println!("{facts}");
-    let runs: [(&str, Run); 6] = [
+    let runs: [(&str, Run); 7] = [
         ("instructions", instructions::run),
         ("balancing", balancing::run),
         ("failover", failover::run),
         ("calls", calls::run),
         ("cpu", cpu::run),
+        ("http", http::run),
         ("memory", memory::run),
     ];
     let mut sections = Vec::new();

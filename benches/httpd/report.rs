@@ -72,13 +72,21 @@ pub(crate) struct Section {
     title: &'static str,
     intro: &'static str,
     pub(crate) decimals: usize,
+    /// The module of httpd in this table, and what the ratio is made to.
+    proxy: (&'static str, Kind),
     pub(crate) rows: Vec<Row>,
     pub(crate) goals: Vec<Goal>,
 }
 
 impl Section {
     pub(crate) fn new(title: &'static str, intro: &'static str) -> Self {
-        Self { title, intro, decimals: 0, rows: Vec::new(), goals: Vec::new() }
+        let proxy = (Kind::ProxyAjp.name(), Kind::ModJk);
+        Self { title, intro, decimals: 0, proxy, rows: Vec::new(), goals: Vec::new() }
+    }
+
+    /// One about HTTP backends: mod_proxy_http stands where mod_proxy_ajp does, and is what the ratio is made to.
+    pub(crate) fn about_http(title: &'static str, intro: &'static str) -> Self {
+        Self { proxy: ("mod_proxy_http", Kind::ProxyAjp), ..Self::new(title, intro) }
     }
 
     /// Adds a row, and shows it at once: a run takes minutes.
@@ -94,9 +102,11 @@ impl Section {
         let mut text = format!("\n### {}\n\n{}\n\n", self.title, self.intro);
         text += "| work |";
         for kind in Kind::ALL {
-            write!(text, " {} |", kind.name()).unwrap();
+            let name = if kind == Kind::ProxyAjp { self.proxy.0 } else { kind.name() };
+            write!(text, " {name} |").unwrap();
         }
-        text += " mod_jk_rs / mod_jk |\n|---|---|---|---|---|---|\n";
+        let base = if self.proxy.1 == Kind::ModJk { Kind::ModJk.name() } else { self.proxy.0 };
+        text += &format!(" mod_jk_rs / {base} |\n|---|---|---|---|---|---|\n");
         for row in &self.rows {
             text += &self.line(row);
             text.push('\n');
@@ -112,7 +122,7 @@ impl Section {
             write!(text, " {value} |").unwrap();
         }
         let of = |kind: Kind| row.values[kind.column()];
-        let ratio = row.ratio.or_else(|| Some(of(Kind::Rust)? / of(Kind::ModJk)?)).filter(|_| !row.plain);
+        let ratio = row.ratio.or_else(|| Some(of(Kind::Rust)? / of(self.proxy.1)?)).filter(|_| !row.plain);
         let mut last = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         if let Some((low, high)) = row.spread {
             write!(last, " ({low:.2} to {high:.2})").unwrap();

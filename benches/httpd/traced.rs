@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::farm::{Farm, Shape};
+use crate::http;
 use crate::load::{Client, Work};
 use crate::server::{Backend, Kind, Site, unprivileged};
 use crate::support::process;
@@ -38,6 +39,8 @@ impl Request {
 pub(crate) enum Way {
     /// So many mount rules, and a worker.
     Rules(usize),
+    /// A worker that speaks HTTP.
+    Http,
     /// A balancer of so many members; the request belongs to a session of the one in the middle, or to none.
     Balancer { members: usize, sticky: bool },
 }
@@ -52,7 +55,14 @@ pub(crate) fn run(
     count: usize,
     tool: impl Fn(&str) -> Vec<String>,
 ) -> Site {
+    let _http;
     let (_nodes, site, route) = match way {
+        Way::Http => {
+            let backend = http::Backend::start();
+            let site = http::site(kind, &backend);
+            _http = backend;
+            (Vec::new(), site, None)
+        }
         Way::Rules(rules) => {
             let backend = Backend::start();
             let site = Site::new(kind, rules, 32, &[&backend]);

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::exchange::LinkError;
+use super::tls;
 use super::{ajp, http1};
 
 /// Where in its life the request was when it failed.
@@ -250,7 +251,7 @@ impl Failure {
         if self.fault() != Fault::Backend || self.delivered || self.body_spent {
             return false;
         }
-        if !self.sent {
+        if !self.sent || self.refused() {
             return true;
         }
         if self.stage == Stage::Body {
@@ -260,6 +261,14 @@ impl Failure {
             return (policy.always_head && method == b"HEAD") || (policy.always_get && method == b"GET");
         }
         policy.explicit || is_idempotent(method)
+    }
+
+    /// The backend has refused the connection after a part of the request was on its way, and has not looked at it: with TLS 1.3
+    /// a client sends before the other side has judged its certificate (RFC 8446 section 4.4.2.4).
+    fn refused(&self) -> bool {
+        matches!(self.cause, Cause::Link(LinkError::Tls(tls::Fault::ClientCertificate)))
+            && !self.replied
+            && !self.reused
     }
 
     /// Another member of the balancer may take the request: as [`Failure::may_retry`], and also when this one had too much
@@ -289,6 +298,7 @@ impl Failure {
             Cause::Silent { .. } | Cause::Link(LinkError::TimedOut) if self.sent => 504,
             Cause::Silent { .. } => 503,
             Cause::Link(_) if self.stage <= Stage::Ping => 503,
+            Cause::Link(LinkError::Tls(fault)) if fault.refused() && !self.replied => 503,
             Cause::Link(_) if self.replied || self.stage >= Stage::Wait => 502,
             Cause::Link(_) => 503,
         })
@@ -311,6 +321,7 @@ impl fmt::Display for Cause {
             Self::Link(LinkError::Refused) => f.write_str("connection refused"),
             Self::Link(LinkError::TimedOut) => f.write_str("timed out"),
             Self::Link(LinkError::NoAddress) => f.write_str("the host name has no usable address"),
+            Self::Link(LinkError::Tls(fault)) => fault.fmt(f),
             Self::Link(LinkError::Os(errno)) => {
                 write!(f, "{}", std::io::Error::from_raw_os_error(*errno))
             }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::ajp;
 use super::error::Breach;
 use super::http1;
+use super::tls;
 
 /// Octets an [`Exchange`] may use in front of the data of a body packet.
 pub const ROOM_BEFORE: usize = 24;
@@ -172,6 +173,8 @@ pub enum LinkError {
     TimedOut,
     /// The host name has no usable address.
     NoAddress,
+    /// TLS failed.
+    Tls(tls::Fault),
     /// Any other error of the operating system, by its `errno`.
     Os(i32),
 }
@@ -187,6 +190,20 @@ pub enum Received {
 
 /// An open backend connection.
 pub trait Link {
+    /// Goes on with what has to be done on a new connection before octets can be sent and received (a TLS handshake). `None`:
+    /// it is done; `Some`: call again when the link is readable, or writable as well if it says true.
+    ///
+    /// # Errors
+    /// The connection is unusable.
+    fn establish(&mut self) -> Result<Option<bool>, LinkError> {
+        Ok(None)
+    }
+
+    /// [`Link::establish`] has something to do.
+    fn is_raw(&self) -> bool {
+        false
+    }
+
     /// Sends as much of `parts`, in order, as the socket takes without blocking, in one system call; returns the octets
     /// taken, 0 when it takes none now.
     ///

@@ -16,5 +16,6 @@ pub mod request;
 pub mod route;
 pub mod status;
 pub mod text;
+pub mod tls;
 pub mod trace;
 pub mod units;

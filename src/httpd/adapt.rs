@@ -24,7 +24,7 @@ pub(super) fn adapt<'v>(
     manner.flush_packets = live.options.has(Flags::FLUSH_PACKETS);
     manner.flush_head = live.options.has(Flags::FLUSH_HEADER);
     manner.server_errors = extensions.use_server_errors;
-    view.reuse = !live.options.has(Flags::DISABLE_REUSE);
+    view.reuse &= !live.options.has(Flags::DISABLE_REUSE);
     if let Some(codes) = fail_on {
         manner.fail_on = codes;
     }

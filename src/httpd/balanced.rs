@@ -7,7 +7,7 @@ use super::adapt::adapt;
 use super::handler::waited_in_vain;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
-use super::trip::{Order, Progress, Way, waiting};
+use super::trip::{Order, Progress, Way, source, waiting};
 use super::{lb_notes, report, tally};
 use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
@@ -259,7 +259,8 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             .inspect_err(|cause| host.times.queue += waited_in_vain(*cause))?;
         host.times.queue += in_work.waited();
         let _in_work = in_work.of(farm.balancer.state);
-        let links = Connections::new(worker);
+        let mut links = Connections::new(worker);
+        links.announce(|| source(host));
         let current =
             self.current.insert(Current { worker, links, view: worker.view(request.timeout()), _in_work });
         let view = &mut current.view;

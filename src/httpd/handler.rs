@@ -199,7 +199,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
                 Ok(in_work) => {
                     host.times.queue = in_work.waited();
                     let mut trip = single::Trip::new(request, worker, order, in_work, lent::lend());
-                    trip.prepare(request);
+                    trip.prepare(&host);
                     match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
                         Left::Over(verdict) => verdict,
                         Left::Wait(watch, wait) => {

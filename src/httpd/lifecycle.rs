@@ -18,14 +18,14 @@ use super::runtime::Generation;
 use super::secret_file;
 use super::status::{self, Facts};
 use super::watchdog::{Duties, Office, Watchdog};
-use super::{messages, waiting};
+use super::{messages, tls_files, waiting};
 use crate::engine::balance::cookie::unnamed;
 use crate::engine::config::diagnostic::{Diagnostics, Origin, Severity};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::loader::Loader;
 use crate::engine::config::model::{Kind, Member, WorkerSet};
 use crate::engine::config::nearest::nearest;
-use crate::engine::config::resolve::{Environment, resolve};
+use crate::engine::config::resolve::{Environment, TlsFiles, resolve};
 use crate::engine::config::stamp;
 use crate::engine::route::mount_file;
 use crate::engine::route::rules::{self, Mounts, RuleSpec};
@@ -152,7 +152,9 @@ fn read_workers(startup: &mut Startup<'_>, found: &mut Diagnostics) -> (WorkerSe
     found.append(loaded);
     let threads_per_child = startup.threads_per_child();
     let read_secret = |path: &str| secret_file::read(startup, path);
-    let environment = Environment { threads_per_child, read_secret: &read_secret };
+    let reader = tls_files::Reader::default();
+    let read_tls = |files: &TlsFiles<'_>| reader.read(startup, files);
+    let environment = Environment { threads_per_child, read_secret: &read_secret, read_tls: &read_tls };
     let (workers, resolved) = resolve(&properties, &environment);
     found.append(resolved);
     if let Err(problem) = status::keep_file(startup, &workers) {

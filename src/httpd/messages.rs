@@ -2,6 +2,7 @@
 
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::LinkError;
+use crate::engine::tls::Fault;
 
 /// A documented message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +131,10 @@ messages! {
     KEPT_UNWRITTEN = "JK0304", "The file of changes (persist_file) can not be written. Changes are in force all the same and would be lost when httpd stops.",
         "Check the directory: the user of httpd's children (User) must be able to write there. It is tried again every few seconds.";
     KEPT_WRITTEN = "JK0305", "The file of changes (persist_file) could be written again.", "Nothing.";
+    TLS_FAILED = "JK0340", "TLS with the backend of a worker of type https failed; the line says why.",
+        "Compare the certificate of the backend with host, tls_name and tls_ca of the worker.";
+    TLS_UNVERIFIED = "JK0341", "A worker of type https does not check who its backend is (tls_verify=off); told at every start.",
+        "Set tls_ca to the certificate of the authority, or the certificate of the backend itself, and remove tls_verify.";
 }
 
 /// How the line about a caught panic begins; it goes to httpd's error log only.
@@ -150,6 +155,7 @@ pub fn of_failure(failure: &Failure) -> Message {
         (Cause::FailStatus(_), _) => FAIL_STATUS,
         (Cause::ProbeStatus(_), _) | (_, Stage::Ping) => PING_FAILED,
         (Cause::Protocol(_), _) => PROTOCOL,
+        (Cause::Link(LinkError::Tls(fault)), _) if fault != Fault::Truncated => TLS_FAILED,
         (_, Stage::Prepare | Stage::Acquire | Stage::Connect) => CONNECT_FAILED,
         (Cause::Silent { .. } | Cause::Link(LinkError::TimedOut), Stage::Wait | Stage::Body) => REPLY_TIMEOUT,
         (_, Stage::Send) => SEND_FAILED,

@@ -25,6 +25,7 @@ mod single;
 pub mod static_files;
 pub mod status;
 mod tally;
+mod tls_files;
 mod trace;
 pub mod trip;
 pub mod variables;

@@ -10,6 +10,7 @@ use super::joblog::Level;
 use super::runtime::{Backend, Connections, Farm};
 use super::{messages, trace};
 use crate::engine::error::{Cause, Failure, Fault, Stage};
+use crate::engine::exchange::LinkError;
 use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
 use crate::engine::text::Escaped;
@@ -99,6 +100,7 @@ pub(super) fn attempt(
     let detail = detail.map_or_else(String::new, |detail| format!(" [{detail}]"));
     let hint = match failure.cause {
         Cause::Protocol(malformed) => malformed.hint(),
+        Cause::Link(LinkError::Tls(fault)) => fault.advice(),
         _ => None,
     };
     let stage = match failure.stage {

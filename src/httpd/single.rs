@@ -3,7 +3,7 @@
 use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, InWork};
-use super::trip::{Order, Progress, Way, waiting};
+use super::trip::{Order, Progress, Way, source, waiting};
 use super::{report, tally};
 use crate::engine::error::{Failure, Stage};
 use crate::engine::proxy::Buffers;
@@ -57,8 +57,9 @@ impl<'r> Trip<'r> {
     }
 
     /// Begins.
-    pub(super) fn prepare(&mut self, request: Request<'r>) {
-        let order = self.order;
+    pub(super) fn prepare(&mut self, host: &HttpdHost<'r>) {
+        let (order, request) = (self.order, host.request());
+        self.links.announce(|| source(host));
         adapt(&mut self.view, request, order.live, order.extensions, order.fail_on);
     }
 }

@@ -7,8 +7,10 @@ use super::config::Live;
 use super::host::HttpdHost;
 use super::{balanced, single};
 use crate::engine::error::Failure;
+use crate::engine::http1::proxy_protocol::{self, Source, SourceTls};
 use crate::engine::proxy::run::Wait;
 use crate::engine::proxy::{Buffers, Served};
+use crate::engine::request::Request as _;
 use crate::engine::route::extensions::Extensions;
 use crate::engine::units::Tick;
 use crate::transport::pool::Lease;
@@ -126,6 +128,28 @@ impl<'r> Way<'r> for Trip<'r> {
             Self::Balanced(trip) => trip.take_buffers(),
         }
     }
+}
+
+/// What stands in front of a connection for the client of this request: a PROXY header, version 2.
+pub(super) fn source(host: &HttpdHost<'_>) -> Vec<u8> {
+    let head = host.head();
+    let port = head.remote_port.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    let tls = head.secure.then(|| SourceTls {
+        verified: head.tls.certificate.is_some(),
+        version: head.tls.protocol,
+        cipher: head.tls.cipher,
+    });
+    let source = Source {
+        remote_addr: head.remote_addr.unwrap_or_default(),
+        remote_port: port.unwrap_or(0),
+        local_addr: head.local_addr.unwrap_or_default(),
+        local_port: head.server_port,
+        authority: Some(head.server_name).filter(|name| !name.is_empty()),
+        tls,
+    };
+    let mut header = Vec::with_capacity(256);
+    proxy_protocol::header(&mut header, Some(&source));
+    header
 }
 
 /// The wait of the engine with the descriptor it is about.

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::session::Session;
 use super::socket::{Ready, Socket};
+use super::stream::Stream;
+use super::tls::Client;
 use crate::engine::exchange::{Link, LinkError, Received};
 use crate::engine::units::Tick;
 
 /// An open connection to a backend, closed when dropped.
 #[derive(Debug)]
 pub struct Connection {
-    socket: Socket,
+    stream: Stream,
     peer: Arc<str>,
     established: Tick,
     last_used: Tick,
@@ -39,7 +42,40 @@ const _: () = assert!(size_of::<Connection>() < 128);
 impl Connection {
     /// Wraps a connected socket; `peer` is the label of its address.
     pub fn new(socket: Socket, peer: Arc<str>, now: Tick) -> Self {
-        Self { socket, peer, established: now, last_used: now, last_good: now, exchanges: 0, counted: None }
+        let stream = Stream::Plain(socket);
+        Self { stream, peer, established: now, last_used: now, last_good: now, exchanges: 0, counted: None }
+    }
+
+    /// Octets that go ahead of everything else, TLS included (a PROXY header); only on a connection that has carried nothing.
+    ///
+    /// # Errors
+    /// The connection is unusable, or did not take them at once, which a new connection does.
+    pub fn begin_with(&mut self, octets: &[u8]) -> Result<(), LinkError> {
+        match self.stream.send(&[octets])? {
+            all if all == octets.len() => Ok(()),
+            _ => Err(LinkError::TimedOut),
+        }
+    }
+
+    /// What follows on this new connection is TLS. The handshake is [`Link::establish`].
+    ///
+    /// # Errors
+    /// No session could be made.
+    pub fn secure(self, client: &Client) -> Result<Self, LinkError> {
+        let Self { stream, peer, established, last_used, last_good, exchanges, counted } = self;
+        let stream = match stream {
+            Stream::Plain(socket) => Stream::Tls(Session::new(socket, client)?),
+            other @ Stream::Tls(_) => other,
+        };
+        Ok(Self { stream, peer, established, last_used, last_good, exchanges, counted })
+    }
+
+    /// What TLS has to say about its failure beside the error.
+    pub fn tls_detail(&self) -> Option<&str> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(session) => session.detail(),
+        }
     }
 
     /// Counts it in `count` as long as it is open.
@@ -79,6 +115,7 @@ impl Connection {
         self.last_used = now;
         self.last_good = now;
         self.exchanges = self.exchanges.saturating_add(1);
+        self.stream.rest();
     }
 
     /// Records an answered CPing, which does not count as use.
@@ -86,9 +123,9 @@ impl Connection {
         self.last_good = now;
     }
 
-    /// Nothing has arrived; see [`Socket::is_quiet`].
-    pub fn is_quiet(&self) -> bool {
-        self.socket.is_quiet()
+    /// Nothing has arrived; see [`Stream::is_quiet`].
+    pub fn is_quiet(&mut self) -> bool {
+        self.stream.is_quiet()
     }
 
     /// Waits for the socket and another descriptor; see [`Socket::wait`].
@@ -102,42 +139,57 @@ impl Connection {
         extra: Option<(RawFd, i16)>,
         timeout: Option<Duration>,
     ) -> Result<Ready, LinkError> {
-        self.socket.wait(readable, writable, extra, timeout)
+        self.stream.socket().wait(readable, writable, extra, timeout)
     }
 
     /// Closes with a reset; see [`Socket::close_abortively`].
     pub fn close_abortively(self) {
-        self.socket.close_abortively();
+        self.stream.close_abortively();
     }
 }
 
 impl Link for Connection {
+    fn establish(&mut self) -> Result<Option<bool>, LinkError> {
+        match &mut self.stream {
+            Stream::Plain(_) => Ok(None),
+            Stream::Tls(session) => session.establish(),
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        matches!(&self.stream, Stream::Tls(session) if session.is_raw())
+    }
+
     fn send(&mut self, parts: &[&[u8]]) -> Result<usize, LinkError> {
-        self.socket.send(parts)
+        self.stream.send(parts)
     }
 
     fn recv(&mut self, buffer: &mut [u8]) -> Result<Received, LinkError> {
-        self.socket.recv(buffer)
+        self.stream.recv(buffer)
     }
 
     fn recv_blocking(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> Result<usize, LinkError> {
-        self.socket.recv_blocking(buffer, timeout)
+        self.stream.recv_blocking(buffer, timeout)
     }
 
     fn wait(&mut self, writable: bool, other: Option<i32>, timeout: Duration) -> Result<(), LinkError> {
-        let ready = self.socket.wait(true, writable, other.map(|fd| (fd, libc::POLLIN)), Some(timeout))?;
+        if self.stream.is_ahead() {
+            return Ok(());
+        }
+        let ready =
+            self.stream.socket().wait(true, writable, other.map(|fd| (fd, libc::POLLIN)), Some(timeout))?;
         if ready == Ready::default() { Err(LinkError::TimedOut) } else { Ok(()) }
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.stream.socket().as_fd()
     }
 }
 
 impl AsRawFd for Connection {
     fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.stream.socket().as_raw_fd()
     }
 }

@@ -6,6 +6,9 @@
 //! | `address`    | host, port or path to socket addresses                                             |
 //! | `peer`       | keeps the addresses of one backend and asks the resolver again when they fail      |
 //! | `socket`     | system calls on one socket, with `unsafe`                                          |
+//! | `tls`        | TLS settings of a worker, from PEM text                                             |
+//! | `session`    | TLS over a socket                                                                  |
+//! | `stream`     | a socket, or TLS over one                                                          |
 //! | `connection` | an open backend connection, implements [`Link`](crate::engine::exchange::Link)     |
 //! | `connect`    | opens a connection: all addresses, one deadline                                    |
 //! | `pool`       | idle connections and the limit of one backend in one process                       |
@@ -23,4 +26,7 @@ pub mod epoll;
 pub mod peer;
 pub mod pool;
 pub mod reactor;
+pub mod session;
 pub mod socket;
+pub mod stream;
+pub mod tls;

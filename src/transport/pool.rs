@@ -166,7 +166,7 @@ impl Pool {
         drop(state);
         let mut candidate = grant.connection;
         let mut permit = Permit { pool: Arc::clone(self), generation: grant.generation, held: true };
-        while let Some(connection) = candidate {
+        while let Some(mut connection) = candidate {
             if connection.is_quiet() {
                 return Ok(Acquired::Idle(Lease { connection, permit }));
             }
@@ -384,6 +384,14 @@ impl Lease {
 }
 
 impl Link for Lease {
+    fn establish(&mut self) -> Result<Option<bool>, LinkError> {
+        self.connection.establish()
+    }
+
+    fn is_raw(&self) -> bool {
+        self.connection.is_raw()
+    }
+
     fn send(&mut self, parts: &[&[u8]]) -> Result<usize, LinkError> {
         self.connection.send(parts)
     }

@@ -225,6 +225,11 @@ impl Socket {
 
     /// Closes with a reset, so that the backend notices at once, whatever it is doing; UNIX sockets close normally.
     pub fn close_abortively(self) {
+        self.reset_on_close();
+    }
+
+    /// Dropping it is [`Socket::close_abortively`] from now on.
+    pub(super) fn reset_on_close(&self) {
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
         // If that failed, the socket is closed in the normal way.
         let _ = set_option(&self.fd, libc::SOL_SOCKET, libc::SO_LINGER, linger);

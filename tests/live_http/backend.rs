@@ -1,12 +1,15 @@
 //! An HTTP server that says what it is told to: it reads one request after the other from each connection, notes what it
 //! got, and gives the stream to a script. Loopback only; gone when dropped.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::support::PATIENCE;
+use crate::authority::Authority;
+pub(crate) use crate::wire::{Agreed, Over};
+use crate::wire::{Place, Wire};
 
 /// A request as it came.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,10 @@ pub(crate) struct Asked {
     pub(crate) headers: Vec<(String, String)>,
     /// The body, without chunks; empty when the script answers first.
     pub(crate) body: Vec<u8>,
+    /// What TLS has agreed on.
+    pub(crate) agreed: Option<Agreed>,
+    /// Octets in front of the connection that are no HTTP (a PROXY header).
+    pub(crate) preface: Vec<u8>,
 }
 
 impl Asked {
@@ -35,35 +42,32 @@ impl Asked {
 }
 
 /// Answers a request; false closes the connection.
-type Script = dyn Fn(&Asked, &mut TcpStream) -> bool + Send + Sync;
+type Script = dyn Fn(&Asked, &mut Wire) -> bool + Send + Sync;
 
 /// What the threads share.
 struct Shared {
     script: Box<Script>,
     before_body: bool,
     asked: Mutex<Vec<Asked>>,
-    streams: Mutex<Vec<TcpStream>>,
+    handles: Mutex<Vec<Box<dyn Fn() + Send>>>,
+    connections: AtomicUsize,
+    preface: bool,
     stop: AtomicBool,
 }
 
 /// The server.
 pub(crate) struct HttpBackend {
     port: u16,
+    properties: String,
+    _authority: Option<Authority>,
     shared: Arc<Shared>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl HttpBackend {
     /// Answers complete requests.
-    pub(crate) fn start(script: impl Fn(&Asked, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
-        Self::with(0, false, Box::new(script))
-    }
-
-    /// Answers when the head of a request is there.
-    pub(crate) fn before_body(
-        script: impl Fn(&Asked, &mut TcpStream) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        Self::with(0, true, Box::new(script))
+    pub(crate) fn start(script: impl Fn(&Asked, &mut Wire) -> bool + Send + Sync + 'static) -> Self {
+        Self::start_over(Over::Http, script)
     }
 
     /// Answers everything with its name, and keeps the connection.
@@ -71,36 +75,83 @@ impl HttpBackend {
         Self::start(move |_, stream| say(stream, "200 OK", "Content-Type: text/plain\r\n", name.as_bytes()))
     }
 
-    fn with(port: u16, before_body: bool, script: Box<Script>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("bind");
-        let port = listener.local_addr().expect("address").port();
+    /// As [`HttpBackend::start`], over something.
+    pub(crate) fn start_over(
+        over: Over,
+        script: impl Fn(&Asked, &mut Wire) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(Place::of(over), false, false, Box::new(script))
+    }
+
+    /// Answers when the head of a request is there, over something.
+    pub(crate) fn before_body_over(
+        over: Over,
+        script: impl Fn(&Asked, &mut Wire) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(Place::of(over), true, false, Box::new(script))
+    }
+
+    /// Behind PROXY headers of version 2, which come before TLS.
+    pub(crate) fn proxied(over: Over) -> Self {
+        let script = |_: &Asked, stream: &mut Wire| say(stream, "200 OK", "", b"x");
+        Self::with(Place::of(over), false, true, Box::new(script))
+    }
+
+    /// Over TLS as `server` says.
+    pub(crate) fn tls(
+        server: Arc<rustls::ServerConfig>,
+        script: impl Fn(&Asked, &mut Wire) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with((Place::tls(server), String::new(), None), false, false, Box::new(script))
+    }
+
+    fn with(
+        (place, more, authority): (Place, String, Option<Authority>),
+        before_body: bool,
+        preface: bool,
+        script: Box<Script>,
+    ) -> Self {
+        let (port, properties) = (place.port(), format!("{}\n{more}", place.properties()));
         let shared = Arc::new(Shared {
             script,
             before_body,
+            preface,
             asked: Mutex::default(),
-            streams: Mutex::default(),
+            handles: Mutex::default(),
+            connections: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
         });
         let own = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
-            for (connection, stream) in listener.incoming().flatten().enumerate() {
+            while let Ok(wire) = place.accept() {
                 if own.stop.load(Ordering::SeqCst) {
                     return;
                 }
-                own.streams.lock().unwrap().push(stream.try_clone().expect("clone"));
+                own.handles.lock().unwrap().push(wire.handle());
+                let connection = own.connections.fetch_add(1, Ordering::SeqCst);
                 let shared = Arc::clone(&own);
-                std::thread::spawn(move || shared.serve(connection, stream));
+                std::thread::spawn(move || shared.serve(connection, wire));
             }
         });
-        Self { port, shared, thread: Some(thread) }
+        Self { port, properties, _authority: authority, shared, thread: Some(thread) }
+    }
+
+    /// Connections that were accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Ends all connections that there are.
+    pub(crate) fn cut_all(&self) {
+        self.shared.handles.lock().unwrap().drain(..).for_each(|cut| cut());
     }
 
     /// Lines of a worker without `worker.list`; `more` are its further properties, one per line.
     pub(crate) fn member(&self, name: &str, more: &str) -> String {
-        let mut text = format!(
-            "worker.{name}.type=http\nworker.{name}.host=127.0.0.1\nworker.{name}.port={}\n",
-            self.port
-        );
+        let mut text = String::new();
+        for line in self.properties.lines().filter(|line| !line.is_empty()) {
+            text.push_str(&format!("worker.{name}.{line}\n"));
+        }
         for line in more.lines() {
             text.push_str(&format!("worker.{name}.{}\n", line.trim()));
         }
@@ -132,34 +183,58 @@ impl HttpBackend {
 impl Drop for HttpBackend {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        Place::knock(&self.properties);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        for stream in self.shared.streams.lock().unwrap().iter() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.cut_all();
+    }
+}
+
+/// A connection that is read and written in turn.
+struct Turns(Rc<RefCell<Wire>>);
+
+impl Read for Turns {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().read(buffer)
     }
 }
 
 impl Shared {
-    fn serve(&self, connection: usize, stream: TcpStream) {
-        let _ = stream.set_read_timeout(Some(PATIENCE * 2));
-        let mut reader = BufReader::new(stream.try_clone().expect("clone"));
-        let mut stream = stream;
+    fn serve(&self, connection: usize, mut wire: Wire) {
+        let preface = if self.preface { preface(&mut wire) } else { Vec::new() };
+        let wire = Rc::new(RefCell::new(wire));
+        let mut reader = BufReader::new(Turns(Rc::clone(&wire)));
         while let Some(mut asked) = head(&mut reader) {
-            asked.connection = connection;
+            (asked.connection, asked.preface) = (connection, preface.clone());
+            asked.agreed = wire.borrow().agreed();
             if !self.before_body {
                 let Some(body) = body(&asked, &mut reader) else { break };
                 asked.body = body;
             }
             self.asked.lock().unwrap().push(asked.clone());
-            if !(self.script)(&asked, &mut stream) {
+            if !(self.script)(&asked, &mut wire.borrow_mut()) {
                 break;
             }
         }
-        let _ = stream.shutdown(Shutdown::Both);
+        wire.borrow_mut().finish();
     }
+}
+
+/// A PROXY header, from the socket itself: TLS begins behind it.
+fn preface(wire: &mut Wire) -> Vec<u8> {
+    let socket: &mut dyn Read = match wire {
+        Wire::Tls(tls) => &mut tls.sock,
+        other => other,
+    };
+    let mut header = vec![0; 16];
+    if socket.read_exact(&mut header).is_err() {
+        return Vec::new();
+    }
+    let start = header.len();
+    header.resize(start + usize::from(u16::from_be_bytes([header[14], header[15]])), 0);
+    let _ = socket.read_exact(&mut header[start..]);
+    header
 }
 
 fn line(reader: &mut impl BufRead) -> Option<String> {
@@ -198,13 +273,14 @@ fn body(asked: &Asked, reader: &mut impl BufRead) -> Option<Vec<u8>> {
 }
 
 /// Sends a response with Content-Length; true.
-pub(crate) fn say(stream: &mut TcpStream, status: &str, headers: &str, body: &[u8]) -> bool {
+pub(crate) fn say(stream: &mut Wire, status: &str, headers: &str, body: &[u8]) -> bool {
     let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
     send(stream, [head.as_bytes(), body].concat())
 }
 
 /// Sends octets as they are; true.
-pub(crate) fn send(stream: &mut TcpStream, octets: impl AsRef<[u8]>) -> bool {
+pub(crate) fn send(stream: &mut Wire, octets: impl AsRef<[u8]>) -> bool {
     let _ = stream.write_all(octets.as_ref());
+    let _ = stream.flush();
     true
 }

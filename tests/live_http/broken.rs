@@ -1,7 +1,7 @@
 //! Backends that break the protocol, break off, or do not answer.
 
 use crate::backend::{HttpBackend, say, send};
-use crate::support::{Backend, Client, Ended, Httpd, client, ports};
+use crate::support::{Backend, Httpd, client, ports};
 
 #[test]
 fn what_is_no_answer_becomes_502_and_a_line_in_the_log() {
@@ -31,26 +31,6 @@ fn what_is_no_answer_becomes_502_and_a_line_in_the_log() {
     }
     let log = httpd.jk_log();
     assert!(log.contains("broke the HTTP protocol") && log.contains("These are AJP packets"), "{log}");
-}
-
-#[test]
-fn an_answer_that_breaks_off_is_never_passed_for_a_whole_one() {
-    let backend = HttpBackend::start(|asked, stream| {
-        let framing = if asked.path() == "/app/chunks" {
-            "Transfer-Encoding: chunked"
-        } else {
-            "Content-Length: 60000"
-        };
-        send(stream, format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n7530\r\n"));
-        send(stream, vec![b'x'; 30_000]);
-        false
-    });
-    let httpd = Httpd::builder().workers(backend.worker("w", "")).conf("JkMount /app/* w").start();
-    for path in ["/app/chunks", "/app/length"] {
-        let answer = Client::connect(httpd.port()).get(path);
-        assert_eq!((answer.status, answer.ended), (200, Ended::Truncated), "{path}");
-    }
-    assert!(httpd.jk_log().contains("JK0206"), "{}", httpd.jk_log());
 }
 
 #[test]

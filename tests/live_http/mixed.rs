@@ -1,6 +1,6 @@
 //! Balancers whose members speak AJP or HTTP.
 
-use crate::backend::{HttpBackend, say};
+use crate::backend::{HttpBackend, Over, say};
 use crate::support::{Backend, Client, Httpd, Mpm, poll, under_each_mpm, wait_until};
 use std::time::Duration;
 
@@ -102,5 +102,52 @@ fn a_trace_goes_on_over_http() {
         assert!(got[0] != field);
         let wanted: &[&str] = if same { &["a=1"] } else { &[] };
         assert_eq!(asked.header("tracestate"), wanted);
+    }
+}
+
+#[test]
+fn members_over_ajp_http_and_https_share_sessions_and_failures() {
+    let mut one = ajp();
+    let two = http();
+    let three = HttpBackend::start_over(Over::Https, |asked, stream| {
+        say(stream, "200 OK", "X-Node: n3\r\n", &asked.body)
+    });
+    let four = HttpBackend::start_over(Over::Unix, |asked, stream| {
+        say(stream, "200 OK", "X-Node: n4\r\n", &asked.body)
+    });
+    let mut workers = "worker.list=b\nworker.b.type=lb\nworker.b.balance_workers=m1,m2,m3,m4\n".to_owned();
+    workers += &one.member("m1");
+    for (name, backend) in [("m2", &two), ("m3", &three), ("m4", &four)] {
+        workers += &backend.member(name, "");
+    }
+    for number in 1..=4 {
+        workers += &format!("worker.m{number}.route=n{number}\n");
+    }
+    let httpd = Httpd::builder().workers(workers).conf("JkMount /b/* b").start();
+    let mut client = Client::connect(httpd.port());
+    let mut node = |route: &str, body: &[u8]| {
+        let cookie = format!("JSESSIONID=abc.{route}");
+        let answer = client.request("POST", "/b/x", &[("Cookie", &cookie)], body);
+        assert_eq!((answer.status, answer.body == body), (200, true), "{route} {}", body.len());
+        answer.header("X-Node").unwrap_or("none").to_owned()
+    };
+    let bodies = [vec![b'a'; 10], vec![b'b'; 20_000], vec![b'c'; 200_000]];
+    for body in &bodies {
+        for route in ["n1", "n2", "n3", "n4"] {
+            assert_eq!(node(route, body), route);
+        }
+    }
+    let shared: std::collections::BTreeSet<String> = (0..8).map(|_| node("none", b"x")).collect();
+    assert_eq!(shared.len(), 4, "{shared:?}");
+    drop(three);
+    for body in &bodies {
+        assert_ne!(node("n3", body), "n3", "failed over");
+    }
+    one.stop();
+    drop(four);
+    for body in &bodies {
+        for route in ["n1", "n2", "n3", "n4"] {
+            assert_eq!(node(route, body), "n2", "failed over");
+        }
     }
 }

@@ -34,10 +34,6 @@ fn what_makes_sense_for_ajp_alone_is_refused() {
         (with("ping_uri=/health?deep=1\nJkWorkerProperty worker.w.ping_status=2xx,404"), ""),
         (with("host=10.0.0.1"), ""),
         (
-            "JkWorkerProperty worker.list=w\nJkWorkerProperty worker.w.type=https".to_owned(),
-            "type https is not supported",
-        ),
-        (
             "JkWorkerProperty worker.list=w\nJkWorkerProperty worker.w.ping_uri=/x".to_owned(),
             "warning: workers of type ajp13 have no such property",
         ),

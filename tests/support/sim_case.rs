@@ -68,6 +68,7 @@ pub fn plain_worker() -> WorkerView<'static> {
             timed: false,
         },
         connect_ping: None,
+        establish: None,
         prepost_ping: None,
         attempts: 2,
         pause: Duration::from_millis(100),
@@ -96,6 +97,7 @@ fn worker(rng: &mut Rng) -> WorkerView<'static> {
             ..plain.manner
         },
         connect_ping: rng.chance(20).then_some(ping),
+        establish: None,
         prepost_ping: rng.chance(20).then_some(ping),
         attempts: u32::try_from(rng.range(1, 3)).unwrap(),
         policy: RetryPolicy {

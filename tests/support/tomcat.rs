@@ -32,6 +32,7 @@ pub struct Builder {
     http: bool,
     examples: bool,
     engine: String,
+    service: String,
     pages: Vec<(String, Vec<u8>)>,
 }
 
@@ -64,6 +65,12 @@ impl Builder {
     /// XML inside the Engine element (a Cluster, for example).
     pub fn engine(mut self, xml: &str) -> Self {
         self.engine.push_str(xml);
+        self
+    }
+
+    /// XML inside the Service element (further connectors).
+    pub fn service(mut self, xml: &str) -> Self {
+        self.service.push_str(xml);
         self
     }
 
@@ -149,6 +156,7 @@ impl Tomcat {
             http: false,
             examples: true,
             engine: String::new(),
+            service: String::new(),
             pages: Vec::new(),
         }
     }
@@ -251,7 +259,7 @@ impl Tomcat {
     }
 
     fn server_xml(&self) -> String {
-        let Builder { secret, packet_size, route, connector, engine, .. } = &self.builder;
+        let Builder { secret, packet_size, route, connector, engine, service, .. } = &self.builder;
         let http = self.http_port.map_or_else(String::new, |port| {
             format!("<Connector protocol=\"HTTP/1.1\" address=\"127.0.0.1\" port=\"{port}\"/>")
         });
@@ -266,7 +274,7 @@ impl Tomcat {
             }
         }
         format!(
-            "<Server port=\"-1\">\n <Service name=\"Catalina\">\n  {http}\n  <Connector {ajp}/>\n  \
+            "<Server port=\"-1\">\n <Service name=\"Catalina\">\n  {http}\n  {service}\n  <Connector {ajp}/>\n  \
              <Engine name=\"Catalina\" defaultHost=\"localhost\" jvmRoute=\"{route}\">\n   {engine}\n   \
              <Host name=\"localhost\" appBase=\"webapps\" autoDeploy=\"false\"/>\n  </Engine>\n </Service>\n</Server>\n"
         )

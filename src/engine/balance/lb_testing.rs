@@ -11,7 +11,11 @@ pub(super) fn balancer(lines: &str) -> Lb {
     let text = format!("worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a,b\n{lines}");
     loader.file("w.properties", text.as_bytes());
     let (properties, _) = loader.finish();
-    let environment = Environment { threads_per_child: 1, read_secret: &|_| Err("none".to_owned()) };
+    let environment = Environment {
+        threads_per_child: 1,
+        read_secret: &|_| Err("none".to_owned()),
+        read_tls: &|_| Ok(Default::default()),
+    };
     let (set, found) = resolve(&properties, &environment);
     let errors: Vec<_> = found.iter().filter(|problem| problem.severity == Severity::Error).collect();
     assert!(errors.is_empty(), "{errors:?}");

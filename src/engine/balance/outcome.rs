@@ -120,7 +120,9 @@ impl Outcome {
                 LinkError::Refused => Unreachable::Refused,
                 LinkError::NoAddress => Unreachable::NoAddress,
                 LinkError::TimedOut => Unreachable::Timeout,
-                LinkError::Closed | LinkError::Reset | LinkError::Os(_) => Unreachable::Other,
+                LinkError::Closed | LinkError::Reset | LinkError::Tls(_) | LinkError::Os(_) => {
+                    Unreachable::Other
+                }
             }),
             Cause::Silent { .. } if failure.stage <= Stage::Connect => {
                 Self::Unreachable(Unreachable::Timeout)

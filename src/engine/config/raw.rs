@@ -8,7 +8,9 @@ use super::model::{Activation, HashKey, Lock, Method, PingMode, Rating};
 use super::properties::Property;
 use super::secret::Secret;
 use super::value::{self, BadInteger};
+use crate::engine::http1::encode::Forwarding;
 use crate::engine::http1::probe::Statuses;
+use crate::engine::tls::Version;
 
 /// What `host` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,15 @@ pub struct RawAjp13 {
     pub secret_file: Option<String>,
     pub ping_uri: Option<String>,
     pub ping_status: Option<Statuses>,
+    pub send_proxy: Option<bool>,
+    pub x_forwarded: Option<Forwarding>,
+    pub forwarded: Option<Forwarding>,
+    pub tls_verify: Option<bool>,
+    pub tls_name: Option<String>,
+    pub tls_ca: Option<String>,
+    pub tls_cert: Option<String>,
+    pub tls_key: Option<String>,
+    pub tls_min_version: Option<Version>,
     pub lbfactor: Option<u32>,
     pub distance: Option<i32>,
     pub route: Option<String>,
@@ -209,6 +220,17 @@ impl<'a> Reader<'a> {
             self.warning(format_args!("{} is read as {}", quoted(self.text()), found.word));
         }
         Some(found.value)
+    }
+
+    /// Exactly one of `words`, which mod_jk does not know and is not lenient about. `None` with an error when it is none of them.
+    pub fn choice<T: Copy>(&mut self, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text();
+        let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        if found.is_none() {
+            let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.error(format_args!("{} is not one of {}", quoted(text), all.join(", ")));
+        }
+        found.map(|(_, value)| *value)
     }
 
     /// A text of at most `longest` bytes. `None` with an error when it is longer.

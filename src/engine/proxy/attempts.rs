@@ -50,6 +50,8 @@ pub struct WorkerView<'a> {
     pub first_body: usize,
     /// Limits and flush behaviour.
     pub manner: Manner<'a>,
+    /// Longest time for what follows connecting, a TLS handshake; `None`: as long as the client is waited for.
+    pub establish: Option<Duration>,
     /// CPing or probe on a new connection, waiting so long.
     pub connect_ping: Option<Duration>,
     /// CPing or probe on a pooled connection, waiting so long.

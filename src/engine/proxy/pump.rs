@@ -543,6 +543,8 @@ impl<X: Exchange> Pump<X> {
                 LinkError::Closed => Cause::Cut,
                 other => Cause::Link(other),
             })),
+            // What TLS has to say tells more than that nothing could be sent any more.
+            Err(error @ LinkError::Tls(_)) => Err(self.failure(Cause::Link(error))),
             Err(error) => Err(self.failure(Cause::Link(self.send_failed.unwrap_or(error)))),
         }
     }

@@ -70,6 +70,8 @@ pub struct Run<L> {
 enum Phase {
     /// Nothing has been done for the next attempt.
     Acquire,
+    /// The connection is new, and something has to be done on it first.
+    Establish { until: Option<Tick> },
     /// A CPing or probe is under way.
     Ping { timeout: Duration, until: Tick },
     /// The connection is good; the first body packet may have to be read.
@@ -182,6 +184,7 @@ impl<L: Link> Run<L> {
             let after = match self.phase {
                 _ if self.alone => After::End(Err(self.abandon(host, links, worker))),
                 Phase::Acquire => self.acquire(host, links, worker),
+                Phase::Establish { until } => self.establish(host, links, worker, until, block),
                 Phase::Ping { timeout, until } => self.ping(host, links, worker, (timeout, until), block),
                 Phase::Ready => self.begin(host, links, worker, block),
                 Phase::Exchange { interest } => self.exchange(host, links, worker, interest, block),
@@ -219,6 +222,10 @@ impl<L: Link> Run<L> {
         let Some((link, reused)) = self.link.take() else { return early(Stage::Acquire) };
         match self.phase {
             Phase::Acquire | Phase::Pause { .. } | Phase::Over => early(Stage::Acquire),
+            Phase::Establish { .. } => {
+                links.discard(link, false);
+                early(Stage::Connect)
+            }
             Phase::Ping { .. } => {
                 links.discard(link, false);
                 early(Stage::Ping)
@@ -254,7 +261,11 @@ impl<L: Link> Run<L> {
             && !failure.replied
             && !self.fresh
             && !matches!(failure.cause, Cause::Silent { .. } | Cause::ProbeStatus(_));
-        let refused = matches!(failure.cause, Cause::Link(LinkError::Refused | LinkError::NoAddress));
+        let refused = match failure.cause {
+            Cause::Link(LinkError::Refused | LinkError::NoAddress) => true,
+            Cause::Link(LinkError::Tls(fault)) => failure.stage == Stage::Connect || fault.refused(),
+            _ => false,
+        };
         let retried = allowed && !refused && (stale || self.number < worker.attempts);
         let traffic = std::mem::take(&mut self.traffic);
         let attempt = Attempt { number: self.number, failure, traffic, retried };
@@ -282,10 +293,55 @@ impl<L: Link> Run<L> {
             Ok(acquired) => acquired,
             Err(failure) => return After::End(Err(failure)),
         };
+        let raw = link.is_raw();
+        self.link = Some((link, reused));
+        if raw {
+            let until = worker.establish.map(|limit| host.now().after(limit));
+            return After::Next(Phase::Establish { until });
+        }
+        self.greet(host, worker, reused)
+    }
+
+    /// What has to be done on a new connection before it carries octets.
+    #[cold]
+    fn establish<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        until: Option<Tick>,
+        block: bool,
+    ) -> After {
+        let error = loop {
+            let Some((link, _)) = &mut self.link else {
+                return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
+            };
+            let writable = match link.establish() {
+                Ok(None) => return self.greet(host, worker, false),
+                Ok(Some(writable)) => writable,
+                Err(error) => break error,
+            };
+            let left = until.map(|until| until.since(host.now()));
+            if std::mem::take(&mut self.expired) || left.is_some_and(|left| left.is_zero()) {
+                break LinkError::TimedOut;
+            }
+            if !block {
+                let interest = Interest { link_writable: writable, ..NOTHING };
+                return After::Wait(Wait { link_readable: true, interest, patience: left });
+            }
+            if let Err(error) = link.wait(writable, None, left.unwrap_or(worker.manner.timing.client)) {
+                break error;
+            }
+        };
+        self.discard(links, false);
+        After::End(Err(Failure::early(Cause::Link(error), Stage::Connect)))
+    }
+
+    /// Asks whether the backend is alive, if the worker wants that.
+    fn greet<H: Host>(&mut self, host: &mut H, worker: &WorkerView<'_>, reused: bool) -> After {
         let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
         let proven = std::mem::take(&mut self.proven);
         let question = probe.filter(|_| !proven).and_then(|timeout| Some((timeout, Question::of(worker)?)));
-        self.link = Some((link, reused));
         After::Next(match question {
             None => Phase::Ready,
             Some((timeout, question)) => {

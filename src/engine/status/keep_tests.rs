@@ -10,7 +10,12 @@ fn set(lines: &str) -> WorkerSet {
     let mut loader = Loader::new(&|_| None);
     loader.file("w.properties", lines.as_bytes());
     let read_secret = |_: &str| Err(String::new());
-    resolve(&loader.finish().0, &Environment { threads_per_child: 1, read_secret: &read_secret }).0
+    let environment = Environment {
+        threads_per_child: 1,
+        read_secret: &read_secret,
+        read_tls: &|_| Ok(Default::default()),
+    };
+    resolve(&loader.finish().0, &environment).0
 }
 
 fn member(name: &str) -> Target {

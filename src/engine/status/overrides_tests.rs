@@ -9,7 +9,15 @@ fn set() -> WorkerSet {
                  worker.a.port=8009\nworker.b.host=10.0.0.2\n";
     loader.file("w.properties", lines.as_bytes());
     let read_secret = |_: &str| Err(String::new());
-    resolve(&loader.finish().0, &Environment { threads_per_child: 1, read_secret: &read_secret }).0
+    resolve(
+        &loader.finish().0,
+        &Environment {
+            threads_per_child: 1,
+            read_secret: &read_secret,
+            read_tls: &|_| Ok(Default::default()),
+        },
+    )
+    .0
 }
 
 fn ajp<'s>(set: &'s WorkerSet, name: &str) -> &'s Ajp13 {

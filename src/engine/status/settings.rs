@@ -31,6 +31,7 @@ pub fn backend(name: &str, ajp: &Ajp13) -> Backend {
     Backend {
         name: name.to_owned(),
         http: ajp.http.is_some(),
+        https: ajp.http.as_ref().is_some_and(|http| http.tls.is_some()),
         host,
         port,
         source: match &ajp.source {

@@ -226,6 +226,8 @@ pub struct Backend {
     pub name: String,
     /// It speaks HTTP, not AJP.
     pub http: bool,
+    /// Over TLS.
+    pub https: bool,
     /// `host`, or the path of a UNIX socket.
     pub host: String,
     /// `port`; 0: no address yet, or a UNIX socket.
@@ -287,7 +289,11 @@ pub struct Backend {
 impl Backend {
     /// The value of the property `type`.
     pub fn type_name(&self) -> &'static str {
-        if self.http { "http" } else { "ajp13" }
+        match (self.http, self.https) {
+            (false, _) => "ajp13",
+            (true, false) => "http",
+            (true, true) => "https",
+        }
     }
 }
 

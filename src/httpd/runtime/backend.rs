@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use super::work::{self, InWork, Queue};
 use crate::engine::balance::state::{Cell, WorkerState};
-use crate::engine::config::model::{Address, Ajp13, Http, LocalAddress, PoolSize};
+use crate::engine::config::model::{Address, Ajp13, Http, LocalAddress, PoolSize, Tls};
 use crate::engine::error::{Cause, RetryPolicy};
-use crate::engine::exchange::Link;
-use crate::engine::http1::{Limits, Options};
+use crate::engine::exchange::{Link, LinkError};
+use crate::engine::http1::{Limits, Options, proxy_protocol};
 use crate::engine::proxy::attempts::WorkerView;
 use crate::engine::proxy::http::{Check, HttpView};
 use crate::engine::proxy::ping::ping;
 use crate::engine::proxy::pump::{Manner, Timing};
 use crate::engine::request::WorkerFacts;
+use crate::engine::tls::Fault;
 use crate::engine::units::Tick;
+use crate::httpd::tls_files;
 use crate::shm::layout::Map;
 use crate::transport::address::{Endpoint, resolve_source};
 use crate::transport::clock;
@@ -27,6 +29,7 @@ use crate::transport::connection::Connection;
 use crate::transport::peer::Peer;
 use crate::transport::pool::Pool;
 use crate::transport::socket::SocketOptions;
+use crate::transport::tls::Client;
 
 /// Least time between two questions to the resolver about one backend.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -56,6 +59,7 @@ pub struct Backend {
     pub place: usize,
     pub(super) settings: Ajp13,
     http: Option<HttpView>,
+    tls: Option<Arc<Client>>,
     view: View,
     pub(super) peer: Arc<Peer>,
     pub(super) options: SocketOptions,
@@ -80,6 +84,8 @@ struct View {
     send: Option<Duration>,
     connect_ping: Option<Duration>,
     prepost_ping: Option<Duration>,
+    /// Limit of the TLS handshake.
+    establish: Option<Duration>,
     policy: RetryPolicy,
     abrupt_on_client_error: bool,
 }
@@ -97,6 +103,10 @@ impl View {
             send: socket.or(reply),
             connect_ping: settings.connect_timeout.limit(),
             prepost_ping: settings.prepost_timeout.limit(),
+            establish: [settings.socket_connect_timeout, settings.connect_timeout]
+                .into_iter()
+                .filter_map(|timeout| timeout.limit())
+                .min(),
             policy: RetryPolicy {
                 explicit: settings.recovery_set,
                 not_after_request: recovery.never_after_sending(),
@@ -119,16 +129,33 @@ fn endpoint(settings: &Ajp13) -> Endpoint {
 
 /// What the engine needs to know of an HTTP worker.
 fn http_view(http: &Http, address: &Address) -> HttpView {
+    let usual = if http.tls.is_some() { 443 } else { 80 };
     let host = match address {
-        Address::Tcp { port: 80, host } if !host.contains(':') => host.clone(),
+        Address::Tcp { port, host } if *port == usual && !host.contains(':') => host.clone(),
         Address::Tcp { .. } => address.to_string(),
         Address::Unix(_) => "localhost".to_owned(),
     };
     HttpView {
-        options: Options { tls: true, ..Options::default() },
+        options: Options {
+            tls: true,
+            x_forwarded: http.x_forwarded,
+            forwarded: http.forwarded,
+            ..Options::default()
+        },
         limits: Limits::default(),
         check: http.ping_uri.as_ref().and_then(|uri| Check::new(uri, &host, http.ping_status)),
     }
+}
+
+/// TLS as connections to `address` need it. It was checked when the files were read; what is wrong all the same is a name that
+/// was given at run time, and fails all connections.
+fn tls_client(tls: &Tls, address: &Address) -> Option<Arc<Client>> {
+    let name = Tls::expected(tls.name.as_deref(), address);
+    tls_files::client(&name, tls.verify, tls.least, &tls.texts).ok().map(Arc::new)
+}
+
+fn tls_of(settings: &Ajp13) -> Option<Arc<Client>> {
+    tls_client(settings.http.as_ref()?.tls.as_ref()?, &settings.address)
 }
 
 impl Backend {
@@ -172,6 +199,7 @@ impl Backend {
             links: Arc::default(),
             view: View::new(settings),
             http: settings.http.as_ref().map(|http| http_view(http, &settings.address)),
+            tls: tls_of(settings),
             settings: settings.clone(),
         }
     }
@@ -198,11 +226,36 @@ impl Backend {
             place: self.place,
             view: View::new(&settings),
             http: settings.http.as_ref().map(|http| http_view(http, &settings.address)),
+            tls: if moved { tls_of(&settings) } else { self.tls.clone() },
             peer,
             options: self.options.clone(),
             pool: Arc::clone(&self.pool),
             links: Arc::clone(&self.links),
             settings,
+        }
+    }
+
+    /// A connection of it begins with who the client is.
+    pub(super) fn announces(&self) -> bool {
+        self.settings.http.as_ref().is_some_and(|http| http.send_proxy)
+    }
+
+    /// Does to a new connection what comes before everything else: `source` is sent as it is, then TLS begins.
+    ///
+    /// # Errors
+    /// The connection is unusable.
+    pub(super) fn prepare(
+        &self,
+        mut connection: Connection,
+        source: Option<&[u8]>,
+    ) -> Result<Connection, LinkError> {
+        if let Some(source) = source {
+            connection.begin_with(source)?;
+        }
+        match (&self.tls, self.settings.http.as_ref().and_then(|http| http.tls.as_ref())) {
+            (Some(client), _) => connection.secure(client),
+            (None, Some(_)) => Err(LinkError::Tls(Fault::WrongName)),
+            (None, None) => Ok(connection),
         }
     }
 
@@ -233,7 +286,11 @@ impl Backend {
 
     /// The value of the property `type`.
     pub fn type_name(&self) -> &'static std::ffi::CStr {
-        if self.speaks_ajp() { c"ajp13" } else { c"http" }
+        match self.settings.type_name() {
+            "http" => c"http",
+            "https" => c"https",
+            _ => c"ajp13",
+        }
     }
 
     /// It speaks AJP, not HTTP.
@@ -303,10 +360,24 @@ impl Backend {
     /// at most `limit` for each.
     pub fn probe(&self, limit: Duration) -> Result<(), String> {
         let settings = &self.settings;
+        let said = |error| Cause::Link(error).to_string();
         let connect = settings.socket_connect_timeout.limit().map_or(limit, |own| own.min(limit));
         let deadline = Some(clock::now().after(connect));
         let mut connection =
             connect_to(&self.peer, &self.options, deadline).map_err(|error| error.to_string())?;
+        let own = self.announces().then(|| {
+            let mut header = Vec::new();
+            proxy_protocol::header(&mut header, None);
+            header
+        });
+        connection = self.prepare(connection, own.as_deref()).map_err(said)?;
+        while let Some(writable) = connection.establish().map_err(|error| {
+            let detail = connection.tls_detail().map_or_else(String::new, |text| format!(" [{text}]"));
+            said(error) + &detail
+        })? {
+            let left = clock::left(deadline).unwrap_or(limit);
+            Link::wait(&mut connection, writable, None, left).map_err(said)?;
+        }
         let patience = settings.ping_timeout.limit().map_or(limit, |own| own.min(limit));
         self.ask(&mut connection, patience).map(drop).map_err(|cause| cause.to_string())
     }
@@ -344,12 +415,13 @@ impl Backend {
                 flush_head: false,
                 timed: true,
             },
+            establish: view.establish,
             connect_ping: view.connect_ping,
             prepost_ping: view.prepost_ping,
             attempts: settings.retries,
             pause: settings.retry_interval,
             policy: view.policy,
-            reuse: true,
+            reuse: !self.announces(),
             abrupt_on_client_error: view.abrupt_on_client_error,
         }
     }

@@ -15,6 +15,8 @@ use crate::transport::pool::{Acquired, Lease};
 /// The connections of a worker, for one request.
 pub struct Connections<'w> {
     backend: &'w Backend,
+    /// What stands in front of new connections (a PROXY header).
+    source: Option<Vec<u8>>,
     /// What the last failed connect had to say, address by address.
     detail: RefCell<Option<String>>,
     /// Spent in the queue of the pool, and on opening connections.
@@ -24,7 +26,12 @@ pub struct Connections<'w> {
 impl<'w> Connections<'w> {
     /// Connections of `backend`.
     pub fn new(backend: &'w Backend) -> Self {
-        Self { backend, detail: RefCell::new(None), spent: Cell::default() }
+        Self { backend, source: None, detail: RefCell::new(None), spent: Cell::default() }
+    }
+
+    /// Has new connections begin with what `source` writes about the client, if the backend wants that.
+    pub fn announce(&mut self, source: impl FnOnce() -> Vec<u8>) {
+        self.source = self.backend.announces().then(source);
     }
 
     /// Takes what was spent in the queue of the pool, and on opening connections.
@@ -67,6 +74,8 @@ impl Links for Connections<'_> {
         match connected {
             Ok(mut connection) => {
                 self.backend.connected(&mut connection, took);
+                let failed = |error| Failure::early(Cause::Link(error), Stage::Connect);
+                let connection = self.backend.prepare(connection, self.source.as_deref()).map_err(failed)?;
                 Ok((permit.fill(connection), false))
             }
             Err(error) => {
@@ -87,6 +96,9 @@ impl Links for Connections<'_> {
     }
 
     fn discard(&self, link: Lease, abrupt: bool) {
+        if let Some(detail) = link.tls_detail() {
+            *self.detail.borrow_mut() = Some(detail.to_owned());
+        }
         if abrupt {
             link.close_abortively();
         }

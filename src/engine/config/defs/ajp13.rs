@@ -31,7 +31,7 @@ pub(super) const ADDRESS: &[Def] = &[
         ..ajp13("host", Apply::Ajp13(|raw, value| raw.host = host(value)))
     },
     Def {
-        default: "8009; http: 80",
+        default: "8009; http: 80; https: 443",
         range: "0 to 65535; 0: no address",
         doc: "Port of the backend's connector. With 0 the worker has no address until one is set at run time: requests \
               fail, and a member of a balancer starts as stopped.",

@@ -23,9 +23,9 @@ pub(super) const GLOBAL: &[Def] = &[
 pub(super) const COMMON: &[Def] = &[
     Def {
         default: "ajp13",
-        range: "ajp13, http, lb, status",
-        doc: "What the worker does: relay to one Tomcat (ajp13) or to one HTTP server (http), balance over several (lb), or show and change the state \
-              of the others (status). Case matters.",
+        range: "ajp13, http, https, lb, status",
+        doc: "What the worker does: relay to one Tomcat (ajp13) or to one HTTP server (http, or https with TLS), balance over \
+              several (lb), or show and change the state of the others (status). Case matters.",
         ..Def::new("type", Group::Common, Apply::Structure)
     },
     Def {

@@ -1,9 +1,11 @@
-//! Properties of workers of type `http` that those of type `ajp13` have no use for.
+//! Properties of workers of type `http` and `https` that those of type `ajp13` have no use for.
 
 use super::{Apply, Def, Group};
 use crate::engine::config::diagnostic::quoted;
 use crate::engine::config::raw::Reader;
+use crate::engine::http1::encode::Forwarding;
 use crate::engine::http1::probe::{self, Statuses};
+use crate::engine::tls::Version;
 
 pub(super) const HTTP: &[Def] = &[
     Def {
@@ -23,7 +25,102 @@ pub(super) const HTTP: &[Def] = &[
             Apply::Ajp13(|raw, value| raw.ping_status = ping_status(value)),
         )
     },
+    Def {
+        default: "off",
+        range: "off, v2",
+        doc: "v2: each connection to the backend begins with a header of the PROXY protocol, version 2, that names the client; \
+              probes begin with one that names nobody. Such connections carry one request.",
+        ..Def::new(
+            "send_proxy",
+            Group::Http,
+            Apply::Ajp13(|raw, value| raw.send_proxy = value.choice(SEND_PROXY)),
+        )
+    },
+    Def {
+        default: "replace",
+        range: "replace, append, off",
+        doc: "X-Forwarded-For, -Proto, -Host and -Port: replace what the client has sent, append the client's address to the \
+              X-Forwarded-For that came (only behind a proxy that can be trusted; the other three are replaced all the same), \
+              or send none. What the client sends of them goes no further in any case but append.",
+        ..Def::new(
+            "x_forwarded",
+            Group::Http,
+            Apply::Ajp13(|raw, value| raw.x_forwarded = value.choice(FORWARDING)),
+        )
+    },
+    Def {
+        default: "replace",
+        range: "replace, append, off",
+        doc: "The same for the header Forwarded (RFC 7239).",
+        ..Def::new(
+            "forwarded",
+            Group::Http,
+            Apply::Ajp13(|raw, value| raw.forwarded = value.choice(FORWARDING)),
+        )
+    },
 ];
+
+const SEND_PROXY: &[(&str, bool)] = &[("off", false), ("v2", true)];
+const FORWARDING: &[(&str, Forwarding)] =
+    &[("replace", Forwarding::Replace), ("append", Forwarding::Append), ("off", Forwarding::Off)];
+
+/// Workers of type `https`.
+pub(super) const HTTPS: &[Def] = &[
+    Def {
+        default: "the authorities of the system",
+        range: "a file, relative to ServerRoot",
+        doc: "PEM certificates of the authorities that may have signed the backend's certificate, in place of those of the \
+              system; the backend's own self-signed certificate is one as well.",
+        ..Def::new(
+            "tls_ca",
+            Group::Https,
+            Apply::Ajp13(|raw, value| raw.tls_ca = Some(value.text().to_owned())),
+        )
+    },
+    Def {
+        default: "host",
+        range: "a host name or an IP address",
+        doc: "The name that must stand in the backend's certificate, and that is sent to it (SNI), in place of host.",
+        ..Def::new("tls_name", Group::Https, Apply::Ajp13(|raw, value| raw.tls_name = value.short_text(253)))
+    },
+    Def {
+        default: "on",
+        range: "on, off",
+        doc: "off: whoever answers is believed, so that anybody on the way can read and change everything. For tests; a warning \
+              says so at every start.",
+        ..Def::new("tls_verify", Group::Https, Apply::Ajp13(|raw, value| raw.tls_verify = value.boolean()))
+    },
+    Def {
+        default: "1.2",
+        range: "1.2, 1.3",
+        doc: "Least version of TLS.",
+        ..Def::new(
+            "tls_min_version",
+            Group::Https,
+            Apply::Ajp13(|raw, value| raw.tls_min_version = value.choice(VERSIONS)),
+        )
+    },
+    Def {
+        range: "a file, relative to ServerRoot",
+        doc: "PEM certificate, followed by those above it, that is shown to a backend that asks for one. Needs tls_key.",
+        ..Def::new(
+            "tls_cert",
+            Group::Https,
+            Apply::Ajp13(|raw, value| raw.tls_cert = Some(value.text().to_owned())),
+        )
+    },
+    Def {
+        range: "a file, relative to ServerRoot",
+        doc: "PEM key of tls_cert, without a passphrase. Read by the user who starts httpd, so nobody else needs access.",
+        ..Def::new(
+            "tls_key",
+            Group::Https,
+            Apply::Ajp13(|raw, value| raw.tls_key = Some(value.text().to_owned())),
+        )
+    },
+];
+
+const VERSIONS: &[(&str, Version)] = &[("1.2", Version::V12), ("1.3", Version::V13)];
 
 fn ping_uri(value: &mut Reader<'_>) -> Option<String> {
     let text = value.text();

@@ -31,13 +31,15 @@ pub enum Group {
     Global,
     /// All types.
     Common,
-    /// `ajp13` and `http`.
+    /// `ajp13`, `http` and `https`.
     Relay,
     /// `ajp13`.
     Ajp13,
-    /// `http`.
+    /// `http` and `https`.
     Http,
-    /// `ajp13` and `http`, of use for members of a balancer only.
+    /// `https`.
+    Https,
+    /// `ajp13`, `http` and `https`, of use for members of a balancer only.
     Member,
     /// `lb`.
     Lb,
@@ -49,12 +51,13 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Global,
         Self::Common,
         Self::Relay,
         Self::Ajp13,
         Self::Http,
+        Self::Https,
         Self::Member,
         Self::Lb,
         Self::Status,
@@ -66,9 +69,10 @@ impl Group {
         match self {
             Self::Global => false,
             Self::Common | Self::Obsolete => true,
-            Self::Relay | Self::Member => matches!(worker_type, "ajp13" | "http"),
+            Self::Relay | Self::Member => matches!(worker_type, "ajp13" | "http" | "https"),
             Self::Ajp13 => worker_type == "ajp13",
-            Self::Http => worker_type == "http",
+            Self::Http => matches!(worker_type, "http" | "https"),
+            Self::Https => worker_type == "https",
             Self::Lb => worker_type == "lb",
             Self::Status => worker_type == "status",
         }
@@ -80,10 +84,11 @@ impl fmt::Display for Group {
         f.write_str(match self {
             Self::Global => "global",
             Self::Common => "all",
-            Self::Relay => "ajp13, http",
+            Self::Relay => "ajp13, http, https",
             Self::Ajp13 => "ajp13",
-            Self::Http => "http",
-            Self::Member => "ajp13, http (member of lb)",
+            Self::Http => "http, https",
+            Self::Https => "https",
+            Self::Member => "ajp13, http, https (member of lb)",
             Self::Lb => "lb",
             Self::Status => "status",
             Self::Obsolete => "none",
@@ -140,7 +145,7 @@ pub enum Apply {
     Structure,
     /// Not at all.
     Ignored,
-    /// Into an `ajp13` or `http` worker.
+    /// Into a worker that relays.
     Ajp13(fn(&mut RawAjp13, &mut Reader<'_>)),
     /// Into an `lb` worker.
     Lb(fn(&mut RawLb, &mut Reader<'_>)),
@@ -198,6 +203,7 @@ pub fn table() -> &'static [Def] {
             ajp13::POOL,
             ajp13::EXCHANGE,
             http::HTTP,
+            http::HTTPS,
             queue::AJP13,
             member::MEMBER,
             lb::LB,
@@ -268,7 +274,9 @@ mod tests {
             let fits = match def.apply {
                 Apply::Structure => true,
                 Apply::Ignored => matches!(def.standing, Standing::Deprecated(_)),
-                Apply::Ajp13(_) => def.group.applies_to("ajp13") || def.group == Group::Http,
+                Apply::Ajp13(_) => {
+                    def.group.applies_to("ajp13") || matches!(def.group, Group::Http | Group::Https)
+                }
                 Apply::Lb(_) => def.group == Group::Lb,
                 Apply::Status(_) => def.group == Group::Status,
             };

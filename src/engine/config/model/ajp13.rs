@@ -2,23 +2,32 @@
 
 use std::time::Duration;
 
-use super::Timeout;
+use super::{Timeout, Tls};
 use crate::engine::config::secret::Secret;
+use crate::engine::http1::encode::Forwarding;
 use crate::engine::http1::probe::Statuses;
 
-/// What only a worker of type `http` has.
+/// What only a worker of type `http` or `https` has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// The page that tells whether the backend is alive; `None`: nothing is asked.
     pub ping_uri: Option<String>,
     /// The statuses that say so.
     pub ping_status: Statuses,
+    /// Connections begin with a PROXY header.
+    pub send_proxy: bool,
+    /// `X-Forwarded-For` and its like.
+    pub x_forwarded: Forwarding,
+    /// `Forwarded`.
+    pub forwarded: Forwarding,
+    /// The worker has type `https`.
+    pub tls: Option<Tls>,
 }
 
 /// A worker that relays to one backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ajp13 {
-    /// The worker has type `http`; `None`: it speaks AJP.
+    /// The worker has type `http` or `https`; `None`: it speaks AJP.
     pub http: Option<Http>,
     /// Where the backend listens (`host`, `port`).
     pub address: Address,
@@ -79,6 +88,17 @@ pub struct Ajp13 {
     pub secret: Secret,
     /// What a balancer needs to know of this worker as its member.
     pub member: MemberSettings,
+}
+
+impl Ajp13 {
+    /// The value of the property `type`.
+    pub fn type_name(&self) -> &'static str {
+        match &self.http {
+            None => "ajp13",
+            Some(Http { tls: None, .. }) => "http",
+            Some(Http { tls: Some(_), .. }) => "https",
+        }
+    }
 }
 
 /// Where a Tomcat listens.

@@ -6,6 +6,7 @@
 mod ajp13;
 mod lb;
 mod status;
+mod tls;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub use ajp13::{
 };
 pub use lb::{HashKey, Lb, Lock, Member, Method, ReplyTimeouts};
 pub use status::{Condition, Persist, Rating, StateClass, Status};
+pub use tls::{KeyText, Tls, TlsTexts};
 
 use super::diagnostic::Origin;
 
@@ -122,8 +124,7 @@ impl Kind {
     /// The value of the property `type`.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Ajp13(worker) if worker.http.is_some() => "http",
-            Self::Ajp13(_) => "ajp13",
+            Self::Ajp13(worker) => worker.type_name(),
             Self::Lb(_) => "lb",
             Self::Status(_) => "status",
         }

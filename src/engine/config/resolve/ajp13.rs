@@ -1,9 +1,9 @@
-//! Workers of type `ajp13` and `http`: defaults that depend on other properties, and the address.
+//! Workers of type `ajp13`, `http` and `https`: defaults that depend on other properties, and the address.
 //!
 //! Follows `ajp_init` of mod_jk's `jk_ajp_common.c`, with two differences: without `connection_pool_size` the pool is not
 //! limited, and an acquire timeout of zero means one attempt instead of none.
 
-use super::{Context, Planned, Type, count, limit, millis, pause, seconds};
+use super::{Context, Planned, Type, count, limit, millis, pause, seconds, tls};
 use crate::engine::config::defs::Apply;
 use crate::engine::config::model::{
     Activation, Address, Ajp13, Http, LocalAddress, MemberSettings, PoolSize, RecoveryOptions, Timeout,
@@ -15,6 +15,8 @@ use crate::engine::http1::probe::Statuses;
 const PORT: u16 = 8009;
 /// Default of `port` of HTTP workers.
 const HTTP_PORT: u16 = 80;
+/// Default of `port` of HTTPS workers.
+const HTTPS_PORT: u16 = 443;
 /// Default of `ping_timeout`, in milliseconds.
 const PING_TIMEOUT: i32 = 10_000;
 /// Default of `retries`.
@@ -44,7 +46,7 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
     };
     let retries = raw.retries.unwrap_or(RETRIES);
     let retry_interval = pause(raw.retry_interval.unwrap_or(RETRY_INTERVAL));
-    let http = (worker.kind == Type::Http).then(|| http(context, worker, &mut raw));
+    let http = (worker.kind != Type::Ajp13).then(|| http(context, worker, &mut raw, &address));
     let packet = if http.is_some() { PIECE } else { PACKET };
     let max_packet_size = raw.max_packet_size.unwrap_or(packet);
     let queue = (raw.queue_size.unwrap_or(0), raw.queue_timeout.unwrap_or(0));
@@ -102,7 +104,7 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
 }
 
 /// What only HTTP workers have. Probes that are asked for need a page.
-fn http(context: &mut Context<'_>, worker: &Planned<'_>, raw: &mut RawAjp13) -> Http {
+fn http(context: &mut Context<'_>, worker: &Planned<'_>, raw: &mut RawAjp13, address: &Address) -> Http {
     let ping_uri = raw.ping_uri.take();
     let asked = [
         ("ping_mode", raw.ping_mode.is_some_and(|mode| mode.connect || mode.prepost || mode.interval)),
@@ -118,7 +120,14 @@ fn http(context: &mut Context<'_>, worker: &Planned<'_>, raw: &mut RawAjp13) -> 
         let message = format!("worker.{}.{name} has no effect without ping_uri", worker.name);
         context.diagnostics.warning(&origin, message);
     }
-    Http { ping_uri, ping_status: raw.ping_status.unwrap_or(Statuses::SERVING) }
+    Http {
+        ping_uri,
+        ping_status: raw.ping_status.unwrap_or(Statuses::SERVING),
+        send_proxy: raw.send_proxy.unwrap_or(false),
+        x_forwarded: raw.x_forwarded.unwrap_or_default(),
+        forwarded: raw.forwarded.unwrap_or_default(),
+        tls: (worker.kind == Type::Https).then(|| tls::resolve(context, worker, raw, address)),
+    }
 }
 
 fn not_negative(value: Option<i32>) -> Option<i32> {
@@ -127,7 +136,11 @@ fn not_negative(value: Option<i32>) -> Option<i32> {
 
 fn address(context: &mut Context<'_>, worker: &Planned<'_>, raw: &RawAjp13) -> Address {
     let port_line = context.origin(worker, "port");
-    let default = if worker.kind == Type::Http { HTTP_PORT } else { PORT };
+    let default = match worker.kind {
+        Type::Http => HTTP_PORT,
+        Type::Https => HTTPS_PORT,
+        _ => PORT,
+    };
     let address = match (&raw.host, raw.port) {
         (Some(RawHost::Unix(path)), port) => {
             if port.is_some() {

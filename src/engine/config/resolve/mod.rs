@@ -12,16 +12,18 @@ mod status;
 pub(super) mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::time::Duration;
 
 use self::plan::{Plan, Planned, Type};
 use super::defs::{self, Apply};
 use super::diagnostic::{Diagnostics, Origin, quoted};
-use super::model::{Ajp13, Kind, Mount, Timeout, Worker, WorkerSet};
+use super::model::{Ajp13, Kind, Mount, Timeout, TlsTexts, Worker, WorkerSet};
 use super::properties::{Properties, Property};
 use super::raw::Reader;
 use super::secret::{SHORT, Secret, SecretFile};
+pub use tls::TlsFiles;
 
 /// What some defaults depend on.
 #[derive(Clone, Copy)]
@@ -30,7 +32,12 @@ pub struct Environment<'e> {
     pub threads_per_child: usize,
     /// Reads a file named by `secret_file`; the error says which file it was and why it can not be read.
     pub read_secret: &'e dyn Fn(&str) -> Result<SecretFile, String>,
+    /// Reads and checks the files of a worker with TLS; the error says which property it is about.
+    pub read_tls: &'e ReadTls<'e>,
 }
+
+/// Reads and checks files; an error names the property.
+pub type ReadTls<'e> = dyn Fn(&TlsFiles<'_>) -> Result<TlsTexts, (&'static str, String)> + 'e;
 
 impl std::fmt::Debug for Environment<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,9 +60,7 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
     let ajp13: Vec<Option<Ajp13>> = plan
         .workers
         .iter()
-        .map(|worker| {
-            matches!(worker.kind, Type::Ajp13 | Type::Http).then(|| ajp13::resolve(&mut context, worker))
-        })
+        .map(|worker| worker.kind.relays().then(|| ajp13::resolve(&mut context, worker)))
         .collect();
     let mut without_secret: Vec<bool> =
         plan.workers.iter().zip(&ajp13).map(|(w, a)| w.listed && lacks_secret(a.as_ref())).collect();
@@ -76,7 +81,7 @@ pub fn resolve(properties: &Properties, environment: &Environment<'_>) -> (Worke
                 Kind::Lb(Box::new(lb))
             }
             (Type::Status, _) => Kind::Status(Box::new(status::resolve(&mut context, worker))),
-            (Type::Ajp13 | Type::Http, resolved) => {
+            (Type::Ajp13 | Type::Http | Type::Https, resolved) => {
                 // The plan has made exactly these; the default is never used.
                 let Some(resolved) = resolved.clone() else { continue };
                 Kind::Ajp13(Box::new(resolved))
@@ -124,7 +129,9 @@ impl Context<'_> {
                 }
                 // Templates serve workers of several types.
                 None if property.is_inherited() => {}
-                None if worker.kind == Type::Http && defs::find_for("ajp13", name).is_some() => {
+                None if matches!(worker.kind, Type::Http | Type::Https)
+                    && defs::find_for("ajp13", name).is_some() =>
+                {
                     self.diagnostics.error(
                         property.origin(),
                         format!(

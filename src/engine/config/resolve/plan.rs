@@ -17,17 +17,24 @@ use crate::engine::config::properties::{Properties, Property};
 pub(super) enum Type {
     Ajp13,
     Http,
+    Https,
     Lb,
     Status,
 }
 
 impl Type {
-    const ALL: [Self; 4] = [Self::Ajp13, Self::Http, Self::Lb, Self::Status];
+    const ALL: [Self; 5] = [Self::Ajp13, Self::Http, Self::Https, Self::Lb, Self::Status];
+
+    /// It has one backend.
+    pub(super) fn relays(self) -> bool {
+        matches!(self, Self::Ajp13 | Self::Http | Self::Https)
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ajp13 => "ajp13",
             Self::Http => "http",
+            Self::Https => "https",
             Self::Lb => "lb",
             Self::Status => "status",
         }
@@ -167,12 +174,12 @@ impl<'a, 'd> Planner<'a, 'd> {
         }
         let what = if matches!(text, "ajp12" | "ajp14" | "jni") {
             format!("type {text} is not supported any more; use type ajp13")
-        } else if text == "https" {
-            "type https is not supported; use type http where the network can be trusted".to_owned()
         } else {
             match nearest(text, Type::ALL.into_iter().map(Type::name)) {
                 Some(near) => format!("unknown type {}; did you mean '{near}'?", quoted(text)),
-                None => format!("unknown type {}; possible are ajp13, http, lb and status", quoted(text)),
+                None => {
+                    format!("unknown type {}; possible are ajp13, http, https, lb and status", quoted(text))
+                }
             }
         };
         self.diagnostics.error(property.origin(), format!("{}: {what}", property.name()));
@@ -197,11 +204,11 @@ impl<'a, 'd> Planner<'a, 'd> {
             };
             // A worker that could not be planned has been reported.
             let Some(worker) = place.and_then(|place| self.workers.get(place)) else { continue };
-            if matches!(worker.kind, Type::Ajp13 | Type::Http) {
+            if worker.kind.relays() {
                 members.extend(place.map(|place| (place, line.clone())));
             } else {
                 let message = format!(
-                    "member {} of balancer {} has type {}; members must have type ajp13 or http",
+                    "member {} of balancer {} has type {}; members must have type ajp13, http or https",
                     quoted(member),
                     quoted(&name),
                     worker.kind.name()

@@ -25,7 +25,11 @@ pub(in crate::engine::config) fn load(lines: &str) -> (WorkerSet, Diagnostics) {
     let mut loader = Loader::new(&|_| None);
     loader.file("w.properties", lines.as_bytes());
     let (properties, mut diagnostics) = loader.finish();
-    let environment = Environment { threads_per_child: THREADS, read_secret: &read_secret };
+    let environment = Environment {
+        threads_per_child: THREADS,
+        read_secret: &read_secret,
+        read_tls: &|_| Ok(Default::default()),
+    };
     let (set, found) = resolve(&properties, &environment);
     diagnostics.append(found);
     (set, diagnostics)

@@ -57,8 +57,7 @@ fn types() {
         ("jni", "type jni is not supported any more; use type ajp13"),
         ("AJP13", "unknown type 'AJP13'; did you mean 'ajp13'?"),
         ("statu", "unknown type 'statu'; did you mean 'status'?"),
-        ("https", "type https is not supported; use type http where the network can be trusted"),
-        ("fastcgi", "unknown type 'fastcgi'; possible are ajp13, http, lb and status"),
+        ("fastcgi", "unknown type 'fastcgi'; possible are ajp13, http, https, lb and status"),
     ] {
         assert_eq!(errors(&lines(value)), [format!("w.properties:2: worker.a.type: {message}")]);
         assert_eq!(load(&lines(value)).0.list.len(), 0);
@@ -159,8 +158,8 @@ fn balancers_need_members_of_the_right_type() {
     assert_eq!(
         errors(lines),
         [
-            "w.properties:3: member 's' of balancer 'l' has type status; members must have type ajp13 or http",
-            "w.properties:4: member 'k' of balancer 'l' has type lb; members must have type ajp13 or http",
+            "w.properties:3: member 's' of balancer 'l' has type status; members must have type ajp13, http or https",
+            "w.properties:4: member 'k' of balancer 'l' has type lb; members must have type ajp13, http or https",
         ]
     );
     let own = "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=l\n";
