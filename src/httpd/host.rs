@@ -1,14 +1,17 @@
 //! The request of httpd as the engine's [`Host`].
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use super::config::Live;
+use super::stopping;
 use super::variables::Variables;
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
 use crate::engine::headers::{has_capitals, same};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
 use crate::engine::text::Decimal;
@@ -16,6 +19,7 @@ use crate::engine::units::Tick;
 use crate::ffi::request::{BodyReader, Read, Request};
 use crate::ffi::response::{Response, Then as Follow};
 use crate::ffi::table::Table;
+use crate::ffi::tunnel::Tunnel;
 use crate::transport::clock;
 
 /// Unread request body that httpd may read and drop so that the client connection stays usable; more of it closes the
@@ -45,6 +49,8 @@ pub struct HttpdHost<'r> {
     patient: bool,
     /// A flush that has been put off.
     flush_owed: bool,
+    /// The connection, once it has left HTTP.
+    tunnel: Option<Tunnel<'r>>,
 }
 
 /// Why the framing of a request body is refused, with the status for it.
@@ -156,6 +162,7 @@ impl<'r> HttpdHost<'r> {
             started: None,
             patient: false,
             flush_owed: false,
+            tunnel: None,
         }
     }
 
@@ -371,6 +378,52 @@ impl Host for HttpdHost<'_> {
 
     fn now(&self) -> Tick {
         clock::now()
+    }
+
+    fn can_switch(&self) -> bool {
+        let request = self.request;
+        request.protocol_number() == 1001
+            && request.main().is_none()
+            && request.previous().is_none()
+            && request.client_descriptor().is_some()
+    }
+
+    fn switch(&mut self, to: Upgrade) -> Result<(), ClientFault> {
+        if let Some(headers) = self.response.headers() {
+            headers.unset(c"Content-Length");
+            headers.set(c"Upgrade", self.request.pool().text(to.token()));
+            headers.set(c"Connection", c"Upgrade");
+        }
+        self.tunnel = Some(Tunnel::begin(self.request).ok_or(ClientFault::Gone)?);
+        Ok(())
+    }
+
+    fn tunnel_read(&mut self, buffer: &mut [u8]) -> Result<BodyRead, ClientFault> {
+        match self.tunnel.as_mut().map(|tunnel| tunnel.read(buffer)) {
+            Some(Read::Data(n)) => Ok(BodyRead::Data(n)),
+            Some(Read::End) => Ok(BodyRead::End),
+            Some(Read::WouldBlock) => Ok(BodyRead::WouldBlock),
+            _ => Err(ClientFault::Gone),
+        }
+    }
+
+    fn tunnel_write(&mut self, data: &[u8]) -> Result<(), ClientFault> {
+        let taken = self.tunnel.as_mut().is_some_and(|tunnel| tunnel.write(data));
+        if taken { Ok(()) } else { Err(ClientFault::Gone) }
+    }
+
+    fn tunnel_end(&mut self) -> Result<bool, ClientFault> {
+        Ok(self.tunnel.as_mut().is_some_and(Tunnel::end))
+    }
+
+    fn tunnel_over(&mut self, broken: bool) {
+        if let Some(tunnel) = self.tunnel.as_mut().filter(|_| broken) {
+            tunnel.break_off();
+        }
+    }
+
+    fn stops_in(&self) -> Option<Duration> {
+        stopping::left()
     }
 }
 

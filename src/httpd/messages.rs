@@ -119,6 +119,8 @@ messages! {
         "Put Require lines around its URL (Require local, Require ip, Require user), or set read_only or user of the worker.";
     PANIC = "JK0299", "The module caught a defect of its own; the request was answered with 500.",
         "Please report it with the lines before it.";
+    TUNNEL = "JK0360", "Debug: a connection that had left HTTP (a WebSocket) has ended; the line says why, and how much went either way.",
+        "Nothing. If it says that it was silent for tunnel_timeout, the application should send pings more often than that.";
 }
 
 /// How the line about a caught panic begins; it goes to httpd's error log only.

@@ -23,6 +23,7 @@ pub mod secret_file;
 mod single;
 pub mod static_files;
 pub mod status;
+mod stopping;
 mod tally;
 pub mod trip;
 pub mod variables;

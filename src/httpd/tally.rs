@@ -34,6 +34,9 @@ pub(super) fn served(state: &WorkerState, served: &Served, begun: Tick) {
     if let Some(head_at) = served.traffic.head_at {
         state.stats.first_byte.record(micros(head_at));
     }
+    if served.tunnel.is_some() {
+        return; // how long it lasted is no time to serve a request
+    }
     state.stats.total.record(micros(clock::now()));
 }
 

@@ -128,6 +128,10 @@ impl Link for Connection {
         let ready = self.socket.wait(true, writable, other.map(|fd| (fd, libc::POLLIN)), Some(timeout))?;
         if ready == Ready::default() { Err(LinkError::TimedOut) } else { Ok(()) }
     }
+
+    fn finish(&mut self) -> Result<bool, LinkError> {
+        self.socket.finish().map(|()| true)
+    }
 }
 
 impl AsFd for Connection {

@@ -9,6 +9,7 @@ use super::properties::Property;
 use super::secret::Secret;
 use super::value::{self, BadInteger};
 use crate::engine::http1::probe::Statuses;
+use crate::engine::http1::upgrade::Upgrade;
 
 /// What `host` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct RawAjp13 {
     pub secret_file: Option<String>,
     pub ping_uri: Option<String>,
     pub ping_status: Option<Statuses>,
+    pub upgrade: Option<Vec<Upgrade>>,
+    pub tunnel_timeout: Option<i32>,
     pub lbfactor: Option<u32>,
     pub distance: Option<i32>,
     pub route: Option<String>,

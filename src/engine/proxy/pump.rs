@@ -51,6 +51,7 @@ pub struct Pump<X> {
     head_seen: bool,
     delivered: bool,
     replaced: Option<u16>,
+    switched: bool,
     packet_since: Option<(Tick, u64)>,
     /// Since when the client takes no more.
     congested_since: Option<Tick>,
@@ -85,6 +86,7 @@ impl<X: Exchange> Pump<X> {
             head_seen: false,
             delivered: false,
             replaced: None,
+            switched: false,
             packet_since: None,
             congested_since: None,
             traffic: Traffic::default(),
@@ -104,6 +106,11 @@ impl<X: Exchange> Pump<X> {
     /// Status of a response that httpd replaces by a page of its own.
     pub fn replaced(&self) -> Option<u16> {
         self.replaced
+    }
+
+    /// The backend has agreed to leave HTTP. What it sent behind its head is still in the input.
+    pub fn switched(&self) -> bool {
+        self.switched
     }
 
     /// The buffers, once the exchange is over.
@@ -405,6 +412,17 @@ impl<X: Exchange> Pump<X> {
                     let status = head.status;
                     if manner.timed {
                         self.traffic.head_at = Some(host.now());
+                    }
+                    if status == 101 {
+                        // Only after it was asked for, and by a request without body; but it must have read that request.
+                        if self.pending() {
+                            return Err(self.failure(Cause::Cut));
+                        }
+                        self.head_seen = true;
+                        self.switched = true;
+                        host.start_response(head);
+                        self.buffers.input.consume(consumed);
+                        return Ok(Some(false));
                     }
                     if manner.fail_on.iter().any(|code| code.unsigned_abs() == u32::from(status)) {
                         return Err(self.failure(Cause::FailStatus(status)));

@@ -16,8 +16,10 @@ use super::host::{BodyRead, Host, fill};
 use super::http::{self, Question, Reply};
 use super::pump::{Interest, Pump, Traffic};
 use super::running::{Drive, Remains, Running};
+use super::tunnel::{self, End, Tunnel};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Exchange, Link, LinkError};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::units::Tick;
 
 /// What a request on a worker waits for.
@@ -29,6 +31,17 @@ pub struct Wait {
     pub interest: Interest,
     /// How long at most; `None`: for ever.
     pub patience: Option<Duration>,
+    /// The wait of a tunnel, which may be long. Also what a blocking step answers, so that somebody else waits.
+    pub tunnel: bool,
+    /// A hangup of the client is nothing to end for.
+    pub blind: bool,
+}
+
+impl Wait {
+    /// The wait of an exchange.
+    pub(super) fn of(link_readable: bool, interest: Interest, patience: Option<Duration>) -> Self {
+        Self { link_readable, interest, patience, tunnel: false, blind: false }
+    }
 }
 
 /// How far a step came.
@@ -59,6 +72,8 @@ pub struct Run<L> {
     expired: bool,
     /// The client is known to be gone.
     alone: bool,
+    /// What the backend is asked to change to.
+    upgrade: Option<Upgrade>,
 }
 
 #[derive(Debug)]
@@ -71,6 +86,8 @@ enum Phase<L> {
     Ready { link: L, reused: bool },
     /// The exchange runs.
     Exchange { link: L, reused: bool, interest: Option<Interest> },
+    /// The backend has left HTTP, and the client with it. Here nothing fails any more.
+    Tunnel { link: L, tunnel: Box<Tunnel> },
     /// Between two attempts.
     Pause { until: Tick },
     /// It is over.
@@ -101,6 +118,7 @@ impl<L: Link> Run<L> {
             traffic: Traffic::default(),
             expired: false,
             alone: false,
+            upgrade: None,
         }
     }
 
@@ -113,7 +131,10 @@ impl<L: Link> Run<L> {
     /// The connection that a wait is about.
     pub fn link(&mut self) -> Option<&mut L> {
         match &mut self.phase {
-            Phase::Ping { link, .. } | Phase::Ready { link, .. } | Phase::Exchange { link, .. } => Some(link),
+            Phase::Ping { link, .. }
+            | Phase::Ready { link, .. }
+            | Phase::Exchange { link, .. }
+            | Phase::Tunnel { link, .. } => Some(link),
             Phase::Acquire | Phase::Pause { .. } | Phase::Over => None,
         }
     }
@@ -136,8 +157,8 @@ impl<L: Link> Run<L> {
         self.alone = true;
     }
 
-    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns. Attempts that are repeated are
-    /// told to `report`.
+    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns, or has become a tunnel, whose
+    /// steps never wait inside. Attempts that are repeated are told to `report`.
     pub fn step<H: Host, P: Links<Link = L>>(
         &mut self,
         host: &mut H,
@@ -148,15 +169,19 @@ impl<L: Link> Run<L> {
     ) -> Progress {
         if self.number == 0 {
             self.number = 1;
-            if let Err(error) = http::encode(&mut self.buffers, host, worker) {
-                let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
-                let traffic = Traffic::default();
-                self.phase = Phase::Over;
-                return Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
+            match http::encode(&mut self.buffers, host, worker) {
+                Ok(upgrade) => self.upgrade = upgrade,
+                Err(error) => {
+                    let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
+                    let traffic = Traffic::default();
+                    self.phase = Phase::Over;
+                    return Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
+                }
             }
         }
         loop {
             let after = match std::mem::replace(&mut self.phase, Phase::Over) {
+                Phase::Tunnel { link, tunnel } => self.tunnel(host, links, worker, link, tunnel),
                 phase if self.alone => After::End(Err(self.abandon(host, links, worker, phase))),
                 Phase::Acquire => self.acquire(host, links, worker),
                 Phase::Ping { link, reused, ping, timeout, until } => {
@@ -201,6 +226,10 @@ impl<L: Link> Run<L> {
         let early = |stage| Failure::early(Cause::Client(ClientFault::Gone), stage);
         match phase {
             Phase::Acquire | Phase::Pause { .. } | Phase::Over => early(Stage::Acquire),
+            Phase::Tunnel { link, .. } => {
+                links.discard(link, false);
+                early(Stage::Body)
+            }
             Phase::Ping { link, .. } => {
                 links.discard(link, false);
                 early(Stage::Ping)
@@ -297,7 +326,7 @@ impl<L: Link> Run<L> {
                 if !left.is_zero() && !std::mem::take(&mut self.expired) {
                     let interest = Interest { link_writable: writable, ..NOTHING };
                     let phase = Phase::Ping { link, reused, ping: state, timeout, until };
-                    return After::Wait(phase, Wait { link_readable: true, interest, patience: Some(left) });
+                    return After::Wait(phase, Wait::of(true, interest, Some(left)));
                 }
                 Cause::Silent { limit_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
             }
@@ -324,7 +353,7 @@ impl<L: Link> Run<L> {
                 worker,
                 (link, reused),
                 block,
-                http::http_exchange(host, worker, view),
+                http::http_exchange(host, worker, view, self.upgrade),
             ),
         }
     }
@@ -354,7 +383,7 @@ impl<L: Link> Run<L> {
                 Ok(BodyRead::WouldBlock) if !std::mem::take(&mut self.expired) => {
                     let interest = Interest { client_readable: true, ..NOTHING };
                     let patience = Some(worker.manner.timing.client);
-                    let wait = Wait { link_readable: false, interest, patience };
+                    let wait = Wait::of(false, interest, patience);
                     return After::Wait(Phase::Ready { link, reused }, wait);
                 }
                 other => {
@@ -398,19 +427,28 @@ impl<L: Link> Run<L> {
             Drive::Wait(interest, patience) => {
                 let phase = Phase::Exchange { link, reused, interest: Some(interest) };
                 let link_readable = !interest.client_writable;
-                return After::Wait(phase, Wait { link_readable, interest, patience });
+                return After::Wait(phase, Wait::of(link_readable, interest, patience));
             }
         };
-        let Remains { traffic, buffers, body_left, replaced, surplus } = running.remains();
+        let Remains { traffic, buffers, body_left, replaced, surplus, switched } = running.remains();
         (self.traffic, self.buffers, self.running) = (traffic, buffers, None);
         match result {
+            Ok(_) if switched => self.switch(host, links, link),
             Ok(reusable) => {
                 if reusable && worker.reuse {
                     links.release(link);
                 } else {
                     links.discard(link, false);
                 }
-                After::End(Ok(Served { traffic, attempts: 0, body_left, replaced, surplus, reusable }))
+                After::End(Ok(Served {
+                    traffic,
+                    attempts: 0,
+                    body_left,
+                    replaced,
+                    surplus,
+                    reusable,
+                    tunnel: None,
+                }))
             }
             Err(failure) => {
                 let client = matches!(failure.cause, Cause::Client(_));
@@ -421,6 +459,76 @@ impl<L: Link> Run<L> {
                 After::End(Err(Failure { reused, ..failure }))
             }
         }
+    }
+
+    /// The backend has agreed to leave HTTP: the client is told, and a tunnel begins.
+    fn switch<H: Host, P: Links<Link = L>>(&mut self, host: &mut H, links: &P, link: L) -> After<L> {
+        let fault = match self.upgrade {
+            Some(upgrade) => match host.switch(upgrade) {
+                Ok(()) => {
+                    // The tunnel counts what came behind the head.
+                    let early = u64::try_from(self.buffers.input.filled().len()).unwrap_or(u64::MAX);
+                    self.traffic.received = self.traffic.received.saturating_sub(early);
+                    let tunnel = Box::new(Tunnel::new(upgrade, &mut self.buffers, host.now()));
+                    return After::Next(Phase::Tunnel { link, tunnel });
+                }
+                Err(fault) => fault,
+            },
+            None => ClientFault::Gone, // it was never asked for
+        };
+        links.discard(link, false);
+        let failure = Failure::early(Cause::Client(fault), Stage::Body);
+        After::End(Err(Failure { sent: true, replied: true, delivered: true, ..failure }))
+    }
+
+    fn tunnel<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+        mut link: L,
+        mut tunnel: Box<Tunnel>,
+    ) -> After<L> {
+        let limits = tunnel::Limits {
+            idle: worker.http.and_then(|http| http.tunnel_timeout),
+            half: worker.manner.timing.client,
+        };
+        let expired = std::mem::take(&mut self.expired);
+        let end = if self.alone {
+            End::ClientLost
+        } else {
+            match tunnel.step(host, &mut link, &mut self.buffers, &limits, expired) {
+                Ok(pause) => {
+                    let wait = Wait {
+                        link_readable: pause.link_readable,
+                        interest: pause.interest,
+                        patience: pause.patience,
+                        tunnel: true,
+                        blind: pause.blind,
+                    };
+                    return After::Wait(Phase::Tunnel { link, tunnel }, wait);
+                }
+                Err(end) => end,
+            }
+        };
+        // What breaks on one side must not look like an orderly end on the other one.
+        links.discard(link, end == End::ClientLost);
+        let summary = tunnel.summary(end);
+        host.tunnel_over(matches!(end, End::BackendLost(_)));
+        self.buffers.spare.clear();
+        let mut traffic = std::mem::take(&mut self.traffic);
+        traffic.sent = traffic.sent.saturating_add(summary.up);
+        traffic.received = traffic.received.saturating_add(summary.down);
+        traffic.body = traffic.body.saturating_add(summary.down);
+        After::End(Ok(Served {
+            traffic,
+            attempts: 0,
+            body_left: false,
+            replaced: None,
+            surplus: false,
+            reusable: false,
+            tunnel: Some(summary),
+        }))
     }
 
     fn pause<H: Host, P: Links<Link = L>>(
@@ -439,7 +547,7 @@ impl<L: Link> Run<L> {
             return After::Next(Phase::Acquire);
         }
         self.expired = false;
-        let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
+        let wait = Wait::of(false, NOTHING, Some(left));
         After::Wait(Phase::Pause { until }, wait)
     }
 }

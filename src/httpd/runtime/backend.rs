@@ -126,6 +126,8 @@ fn http_view(http: &Http, address: &Address) -> HttpView {
     };
     HttpView {
         options: Options { tls: true, ..Options::default() },
+        upgrades: http.upgrade.as_slice().into(),
+        tunnel_timeout: http.tunnel_timeout.limit(),
         limits: Limits::default(),
         check: http.ping_uri.as_ref().and_then(|uri| Check::new(uri, &host, http.ping_status)),
     }

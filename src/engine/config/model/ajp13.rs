@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Timeout;
 use crate::engine::config::secret::Secret;
 use crate::engine::http1::probe::Statuses;
+use crate::engine::http1::upgrade::Upgrade;
 
 /// What only a worker of type `http` has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub struct Http {
     pub ping_uri: Option<String>,
     /// The statuses that say so.
     pub ping_status: Statuses,
+    /// Protocols that clients may change to (`upgrade`).
+    pub upgrade: Vec<Upgrade>,
+    /// Longest silence of a connection that has left HTTP; off: no limit.
+    pub tunnel_timeout: Timeout,
 }
 
 /// A worker that relays to one backend.

@@ -10,6 +10,7 @@ use crate::engine::config::model::{
 };
 use crate::engine::config::raw::{RawAjp13, RawHost};
 use crate::engine::http1::probe::Statuses;
+use crate::engine::http1::upgrade::Upgrade;
 
 /// Default of `port`, the port of the AJP connector in Tomcat's own configuration.
 const PORT: u16 = 8009;
@@ -23,6 +24,8 @@ pub(super) const RETRIES: u32 = 2;
 pub(super) const RETRY_INTERVAL: i32 = 100;
 /// Default of `max_packet_size`, in bytes.
 const PACKET: usize = 8192;
+/// Default of `tunnel_timeout`, in seconds.
+const TUNNEL_TIMEOUT: i32 = 3600;
 /// Octets of request body that an HTTP worker sends in one piece.
 const PIECE: usize = 32 * 1024;
 
@@ -118,7 +121,12 @@ fn http(context: &mut Context<'_>, worker: &Planned<'_>, raw: &mut RawAjp13) -> 
         let message = format!("worker.{}.{name} has no effect without ping_uri", worker.name);
         context.diagnostics.warning(&origin, message);
     }
-    Http { ping_uri, ping_status: raw.ping_status.unwrap_or(Statuses::SERVING) }
+    Http {
+        ping_uri,
+        ping_status: raw.ping_status.unwrap_or(Statuses::SERVING),
+        upgrade: raw.upgrade.take().unwrap_or_else(|| vec![Upgrade::WEBSOCKET]),
+        tunnel_timeout: seconds(raw.tunnel_timeout.unwrap_or(TUNNEL_TIMEOUT)),
+    }
 }
 
 fn not_negative(value: Option<i32>) -> Option<i32> {
