@@ -1,7 +1,7 @@
 //! Connections that leave HTTP (WebSocket and others) through a running httpd.
 //!
-//! `tunnel` what passes and what does not, `many` thousands of silent ones on few threads, `endings` limits and restarts,
-//! `servers` Tomcat's own examples.
+//! `tunnel` what passes and what does not, `many` silent ones on few threads, `endings` limits and restarts, `servers` Tomcat's
+//! own examples, `twin` AJP workers with an HTTP worker beside them, `paths` the rule extension `path`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
@@ -10,10 +10,14 @@ mod support;
 mod endings;
 #[path = "live_upgrade/many.rs"]
 mod many;
+#[path = "live_upgrade/paths.rs"]
+mod paths;
 #[path = "live_upgrade/servers.rs"]
 mod servers;
 #[path = "live_upgrade/tunnel.rs"]
 mod tunnel;
+#[path = "live_upgrade/twin.rs"]
+mod twin;
 
 use support::httpd::Builder;
 use support::{Httpd, Mpm};

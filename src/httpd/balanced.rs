@@ -7,7 +7,7 @@ use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
 use super::trip::{Order, Progress, waiting};
-use super::{lb_notes, report, tally};
+use super::{lb_notes, report, tally, twin};
 use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
 use crate::engine::balance::hash::{self, Parts};
@@ -70,6 +70,7 @@ impl<'r> Trip<'r> {
                 first: None,
                 noted: false,
                 last: None,
+                target: None,
                 detail: None,
                 current: None,
             },
@@ -123,7 +124,7 @@ impl<'r> Trip<'r> {
         }
         if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| self.members.backend(last))) {
             tally::served(backend.state, served, order.begun);
-            report::delivered(host, order.live, backend, served);
+            report::delivered(host, order.live, self.members.target.unwrap_or(backend), served);
         }
         Progress::Done(result)
     }
@@ -201,6 +202,8 @@ struct Members<'r> {
     first: Option<usize>,
     noted: bool,
     last: Option<usize>,
+    /// Where the request went on the last member: to the member itself, or to its HTTP twin.
+    target: Option<&'r Backend>,
     /// What the last failed connect had to say.
     detail: Option<String>,
     current: Option<Current<'r>>,
@@ -209,6 +212,7 @@ struct Members<'r> {
 /// The member that the request is on.
 struct Current<'r> {
     worker: &'r Backend,
+    target: &'r Backend,
     links: Connections<'r>,
     view: WorkerView<'r>,
     _in_work: InWork,
@@ -252,7 +256,10 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
         let in_work = worker.enter(live.generation.worker_cell(worker.place), wait)?;
-        let mut view = worker.view(request.timeout());
+        let target = twin::of(host, live, worker);
+        self.target = Some(target);
+        host.set_backend(target.address.as_bytes());
+        let mut view = target.view(request.timeout());
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
         let activation = overridden(self.overrides, pick.member).unwrap_or_else(|| facts.state.activation());
@@ -272,15 +279,15 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             cookie.write(facts.route.as_bytes(), host.head().secure, &mut text);
             request.pool().copy(&text)
         }));
-        let links = Connections::new(worker);
+        let links = Connections::new(target);
         let _in_work = in_work.of(farm.balancer.state);
-        self.current = Some(Current { worker, links, view, _in_work });
+        self.current = Some(Current { worker, target, links, view, _in_work });
         Ok(())
     }
 
     fn step(&mut self, host: &mut HttpdHost<'r>, run: &mut Run<Lease>, block: bool) -> run::Progress {
         let (farm, order) = (self.farm, self.order);
-        let Some(Current { worker, links, view, .. }) = &self.current else {
+        let Some(Current { worker, target, links, view, .. }) = &self.current else {
             let failure = Failure::early(Cause::NoMember, Stage::Acquire);
             let traffic = Traffic::default();
             return run::Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
@@ -293,7 +300,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                 request,
                 order.live,
                 Some(farm),
-                worker,
+                target,
                 detail,
                 order.begun,
                 attempt,
@@ -347,7 +354,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             host.request(),
             self.order.live,
             Some(self.farm),
-            worker,
+            self.target.unwrap_or(worker),
             self.detail.take(),
             self.order.begun,
             &attempt,

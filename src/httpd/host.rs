@@ -11,6 +11,8 @@ use crate::engine::config::options::Flags;
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
 use crate::engine::headers::{has_capitals, same};
+use crate::engine::http1::facts::authority as authority_of;
+use crate::engine::http1::rewrite::{Mapping, Places, without_domain};
 use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
@@ -40,6 +42,10 @@ pub struct HttpdHost<'r> {
     response: Response<'r>,
     /// Headers other modules had set before the response began.
     others: Option<Table<'r>>,
+    /// The backend has another path than the client.
+    rewriting: Option<Mapping<'r>>,
+    /// Host and port of the backend, and the host alone.
+    backend: (&'r [u8], &'r [u8]),
     /// A cookie for the client, sent with the response of the backend.
     cookie: Option<&'r CStr>,
     consumed: u64,
@@ -156,6 +162,8 @@ impl<'r> HttpdHost<'r> {
             reader: BodyReader::new(request),
             response: Response::new(request),
             others: None,
+            rewriting: None,
+            backend: (b"", b""),
             cookie: None,
             consumed: 0,
             body_ended: matches!(body, RequestBody::None),
@@ -184,6 +192,40 @@ impl<'r> HttpdHost<'r> {
     /// A `Set-Cookie` value to send with the response of the next backend; `None`: none.
     pub fn set_cookie(&mut self, cookie: Option<&'r CStr>) {
         self.cookie = cookie;
+    }
+
+    /// The rule has an extension `path`: places in responses are put back.
+    pub fn set_rewriting(&mut self, mapping: Option<Mapping<'r>>) {
+        self.rewriting = mapping;
+    }
+
+    /// Who answers next: host and port, as a URL has them.
+    pub fn set_backend(&mut self, authority: &'r [u8]) {
+        let plain = authority.strip_suffix(b":80").unwrap_or(authority);
+        let host =
+            memchr::memrchr(b':', plain).filter(|_| !plain.ends_with(b"]")).and_then(|at| plain.get(..at));
+        self.backend = (plain, host.unwrap_or(plain));
+    }
+
+    /// Header of a response with the client's path in place of the backend's; `None`: it stays as it is.
+    fn rewritten(&self, mapping: &Mapping<'_>, name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+        let changed = if same(name, b"location") || same(name, b"content-location") {
+            let mut authority = Vec::new();
+            if authority_of(&mut authority, &self.head).is_err() {
+                authority.clear(); // then only the backend's own name is recognised
+            }
+            let places = Places {
+                scheme: if self.head.secure { b"https" } else { b"http" },
+                authority: &authority,
+                backend: self.backend.0,
+            };
+            mapping.location(value, &places).into_owned()
+        } else if same(name, b"set-cookie") {
+            mapping.cookie(&without_domain(value, self.backend.1)).into_owned()
+        } else {
+            return None;
+        };
+        (changed != value).then_some(changed)
     }
 
     /// Tells the client when to try again, together with an error page.
@@ -292,6 +334,16 @@ impl Host for HttpdHost<'_> {
         // All names and values at once, instead of two small copies for each header.
         let copied = self.request.pool().copy_all(head.fields.octets());
         for (name, value) in head.fields.clone() {
+            if let Some(mapping) = &self.rewriting
+                && let Some(value) = self.rewritten(mapping, name, value)
+            {
+                let value = self.request.pool().text(&value);
+                match name.len() {
+                    8 => headers.set(c"Location", value),
+                    _ => headers.add(copied.text(name), value),
+                }
+                continue;
+            }
             match name.len() {
                 4 if same(name, b"date") => {}
                 6 if same(name, b"server") => {}

@@ -26,6 +26,7 @@ pub mod status;
 mod stopping;
 mod tally;
 pub mod trip;
+mod twin;
 pub mod variables;
 mod waiting;
 pub mod watchdog;

@@ -4,7 +4,7 @@ use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, InWork};
 use super::trip::{Order, Progress, waiting};
-use super::{report, tally};
+use super::{report, tally, twin};
 use crate::engine::error::{Failure, Stage};
 use crate::engine::proxy::Buffers;
 use crate::engine::proxy::attempts::{Attempt, WorkerView};
@@ -14,7 +14,10 @@ use crate::transport::pool::Lease;
 
 /// A request on its way to the worker.
 pub(super) struct Trip<'r> {
+    /// The worker that was asked for, which everything counts for.
     worker: &'r Backend,
+    /// Where the request goes: this worker, or its HTTP twin.
+    target: &'r Backend,
     order: Order<'r>,
     view: WorkerView<'r>,
     links: Connections<'r>,
@@ -36,7 +39,9 @@ impl<'r> Trip<'r> {
         let request = host.request();
         let live = order.live;
         request.note(c"JK_WORKER_TYPE", worker.type_name());
-        let links = Connections::new(worker);
+        let target = twin::of(host, live, worker);
+        host.set_backend(target.address.as_bytes());
+        let links = Connections::new(target);
         let cell = live.generation.worker_cell(worker.place);
         let in_work = worker.enter(cell, true).map_err(|cause| {
             let failure = Failure::early(cause, Stage::Acquire);
@@ -44,17 +49,17 @@ impl<'r> Trip<'r> {
             report::report(request, live, worker, &links, order.begun, &attempt);
             failure
         })?;
-        let mut view = worker.view(request.timeout());
+        let mut view = target.view(request.timeout());
         adapt(&mut view, request, live, order.extensions, order.fail_on);
-        Ok(Self { worker, order, view, links, run: Run::new(buffers, None), _in_work: in_work })
+        Ok(Self { worker, target, order, view, links, run: Run::new(buffers, None), _in_work: in_work })
     }
 
     /// See [`super::trip::Trip::step`].
     pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
-        let Self { worker, order, links, .. } = self;
+        let Self { worker, target, order, links, .. } = self;
         let progress = self.run.step(host, links, &self.view, block, |host, attempt| {
             tally::repeated(worker.state, attempt);
-            report::report(host.request(), order.live, worker, links, order.begun, attempt);
+            report::report(host.request(), order.live, target, links, order.begun, attempt);
         });
         let result = match progress {
             run::Progress::Wait(wait) => return Progress::Wait(waiting(wait, self.run.link())),
@@ -64,11 +69,11 @@ impl<'r> Trip<'r> {
         match &result {
             Ok(served) => {
                 tally::served(worker.state, served, order.begun);
-                report::delivered(host, order.live, worker, served);
+                report::delivered(host, order.live, target, served);
             }
             Err(last) => {
                 tally::failed(worker.state, last);
-                report::report(host.request(), order.live, worker, links, order.begun, last);
+                report::report(host.request(), order.live, target, links, order.begun, last);
             }
         }
         Progress::Done(result.map_err(|last| last.failure))

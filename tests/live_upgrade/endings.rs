@@ -1,5 +1,7 @@
 //! Limits, lost ends, restarts and stops.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use crate::support::websocket::{Switcher, WebSocket, agree};
@@ -37,17 +39,34 @@ fn silence_has_a_limit(mpm: Mpm) {
 }
 
 fn a_lost_backend_is_a_reset(mpm: Mpm) {
-    let backend = Switcher::start(|_, stream| {
-        agree(stream, "websocket", b"part");
-        crate::support::backend::linger_zero(stream.get_ref()); // closed with a reset
-    });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let workers = format!(
+        "worker.list=w\nworker.w.type=http\nworker.w.host=127.0.0.1\nworker.w.port={}\n",
+        listener.local_addr().unwrap().port()
+    );
     for parked in modes(mpm) {
-        let httpd = builder(mpm, backend.worker("w", ""), *parked).start();
+        let httpd = builder(mpm, &workers, *parked).start();
+        let (go, may_go) = std::sync::mpsc::channel();
+        let listener = listener.try_clone().unwrap();
+        let backend = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                stream.read_line(&mut line).unwrap();
+            }
+            agree(&mut stream, "websocket", b"part");
+            let _: () = may_go.recv().unwrap();
+            crate::support::backend::linger_zero(stream.get_ref()); // closed with a reset
+        });
         let mut socket = WebSocket::connect(httpd.port(), "/app/x");
-        let _ = socket.octets(4);
+        assert_eq!(socket.octets(4).unwrap(), b"part");
+        go.send(()).unwrap();
+        backend.join().unwrap();
+        assert!(socket.rest().is_err(), "no orderly end");
         wait_until("the line is logged", || lines(&httpd).len() == 1);
-        let line = lines(&httpd).remove(0);
-        assert!(line.ends_with("|backend") || line.ends_with("|closed"), "{line}");
+        assert!(lines(&httpd)[0].ends_with("|backend"), "{:?}", lines(&httpd));
     }
 }
 

@@ -49,7 +49,7 @@ fn the_echo_examples_of_tomcat() {
                 certificate.directives()
             ))
             .start();
-        for example in ["echoAnnotation", "echoProgrammatic", "echoAsyncAnnotation"] {
+        for example in ["echoAnnotation", "echoProgrammatic", "echoStreamAnnotation"] {
             let path = format!("/examples/websocket/{example}");
             talk(&mut WebSocket::connect(httpd.port(), &path));
             talk(&mut WebSocket::on(Tls::connect(port), wish(&path, "").as_bytes()));

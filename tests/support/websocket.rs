@@ -281,7 +281,7 @@ impl Switcher {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
         let port = listener.local_addr().expect("address").port();
         let (heads, stop, streams) =
-            (Heads::default(), Arc::<AtomicBool>::default(), Arc::<Mutex<_>>::default());
+            (Heads::default(), Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<TcpStream>>>::default());
         let (own_heads, own_stop, own_streams) =
             (Arc::clone(&heads), Arc::clone(&stop), Arc::clone(&streams));
         let script = Arc::new(script);

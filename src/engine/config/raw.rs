@@ -55,6 +55,7 @@ pub struct RawAjp13 {
     pub max_packet_size: Option<usize>,
     pub secret: Option<Secret>,
     pub secret_file: Option<String>,
+    pub upgrade_worker: Option<String>,
     pub ping_uri: Option<String>,
     pub ping_status: Option<Statuses>,
     pub upgrade: Option<Vec<Upgrade>>,

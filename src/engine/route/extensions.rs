@@ -31,6 +31,8 @@ pub struct Extensions {
     pub set_session_cookie: Option<bool>,
     /// `session_cookie_path`: path of that cookie.
     pub session_cookie_path: Option<Box<[u8]>>,
+    /// `path`: what the backend has in place of the fixed part of the pattern.
+    pub path: Option<Box<[u8]>>,
 }
 
 /// An entry of `fail_on_status`.
@@ -192,6 +194,7 @@ impl<'a> Reader<'a> {
             b"session_cookie" => self.name("session_cookie", value),
             b"session_path" => self.name("session_path", value),
             b"session_cookie_path" => self.name("session_cookie_path", value),
+            b"path" => self.name("path", value),
             b"set_session_cookie" => {
                 let wanted = self.number("set_session_cookie", value) != 0;
                 // The first value that switches it on stays.
@@ -212,6 +215,7 @@ impl<'a> Reader<'a> {
         let field = match name {
             "session_cookie" => &mut self.read.session_cookie,
             "session_path" => &mut self.read.session_path,
+            "path" => &mut self.read.path,
             _ => &mut self.read.session_cookie_path,
         };
         once(field, name, value.into(), &mut self.complaints);

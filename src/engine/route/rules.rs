@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::extensions::{Complaint, Extensions};
 use super::wildcard::is_wild;
+use crate::engine::http1::rewrite::Mapping;
 
 /// Where a rule comes from; of two rules that are alike the earlier of these sources wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,22 @@ pub struct RuleSpec {
     pub extensions: Extensions,
     /// Where it was read.
     pub origin: Origin,
+}
+
+impl RuleSpec {
+    /// What the extension `path` says of this rule; `None`: it has none, or one that can not be used (an error at the
+    /// start). The part of the pattern that is replaced is what stands before its first wildcard, up to a slash.
+    pub fn rewriting(&self) -> Option<Mapping<'_>> {
+        Mapping::new(self.fixed(), self.extensions.path.as_deref()?)
+    }
+
+    /// The fixed part of the pattern: whole segments before the first wildcard.
+    fn fixed(&self) -> &[u8] {
+        let wildcard = self.pattern.iter().position(|octet| matches!(octet, b'*' | b'?'));
+        let Some(before) = wildcard.and_then(|at| self.pattern.get(..at)) else { return &self.pattern };
+        let slash = memchr::memrchr(b'/', before).unwrap_or(0);
+        before.get(..=slash).unwrap_or(before)
+    }
 }
 
 /// Why a rule was refused.

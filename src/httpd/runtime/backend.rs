@@ -12,6 +12,7 @@ use crate::engine::balance::state::{Cell, WorkerState};
 use crate::engine::config::model::{Address, Ajp13, Http, LocalAddress, PoolSize};
 use crate::engine::error::{Cause, RetryPolicy};
 use crate::engine::exchange::Link;
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::http1::{Limits, Options};
 use crate::engine::proxy::attempts::WorkerView;
 use crate::engine::proxy::http::{Check, HttpView};
@@ -236,6 +237,11 @@ impl Backend {
     /// The value of the property `type`.
     pub fn type_name(&self) -> &'static std::ffi::CStr {
         if self.speaks_ajp() { c"ajp13" } else { c"http" }
+    }
+
+    /// What it may be asked to change to.
+    pub fn upgrades(&self) -> &[Upgrade] {
+        self.http.as_ref().map_or(&[], |http| &http.upgrades)
     }
 
     /// It speaks AJP, not HTTP.

@@ -25,6 +25,8 @@ pub struct Http {
 pub struct Ajp13 {
     /// The worker has type `http`; `None`: it speaks AJP.
     pub http: Option<Http>,
+    /// Place in [`super::WorkerSet::workers`] of the HTTP worker that gets what AJP can not carry (`upgrade_worker`).
+    pub twin: Option<usize>,
     /// Where the backend listens (`host`, `port`).
     pub address: Address,
     /// Where connections come from (`source`).

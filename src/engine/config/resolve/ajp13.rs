@@ -56,6 +56,7 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
     let socket_timeout = seconds(raw.socket_timeout.unwrap_or(0));
     Ajp13 {
         http,
+        twin: worker.twin,
         address,
         source: raw.source.map_or(LocalAddress::Any, LocalAddress::Host),
         prefer_ipv6: raw.prefer_ipv6.unwrap_or(false),
