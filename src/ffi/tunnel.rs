@@ -39,7 +39,7 @@ impl<'r> Tunnel<'r> {
             )
         };
         match u32::try_from(result).unwrap_or(sys::JK_READ_ERROR) {
-            sys::JK_READ_DATA => usize::try_from(got).map_or(Read::Gone, Read::Data),
+            sys::JK_READ_DATA => Read::Data(got),
             sys::JK_READ_END => Read::End,
             sys::JK_READ_AGAIN => Read::WouldBlock,
             _ => Read::Gone,

@@ -311,7 +311,7 @@ mod tests {
         let (read, complaints) = parse(
             "reply_timeout=500;sticky_ignore=1;stateless=1;use_server_errors=500;fail_on_status=503,-404 500;\
              active=a;disabled=b,c;stopped=d;session_cookie=SID;session_path=sid;set_session_cookie=1;\
-             session_cookie_path=/x",
+             session_cookie_path=/x;path=/new",
         );
         assert_eq!(complaints, []);
         let hard = |status| FailStatus { status, soft: false };
@@ -331,6 +331,7 @@ mod tests {
             session_path: Some((*b"sid").into()),
             set_session_cookie: Some(true),
             session_cookie_path: Some((*b"/x").into()),
+            path: Some((*b"/new").into()),
         };
         assert_eq!(read, want);
         assert_eq!(read.balancer_only().len(), 9);

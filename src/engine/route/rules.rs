@@ -414,6 +414,27 @@ mod tests {
     }
 
     #[test]
+    fn the_fixed_part_of_a_pattern_is_replaced() {
+        for (pattern, path, asked, wanted) in [
+            ("/a/*", "/b", "/a/x", Some("/b/x")),
+            ("/a", "/b/c", "/a", Some("/b/c")),
+            ("/a/b*", "/c", "/a/bx", Some("/c/bx")),
+            ("/a/*.jsp", "/", "/a/x.jsp", Some("/x.jsp")),
+            ("/*.jsp", "/b", "/x.jsp", Some("/b/x.jsp")),
+            ("/a/?/c", "/b/", "/a/x/c", Some("/b/x/c")),
+            ("/*", "b", "/x", None),
+            ("/a%20b/*", "/c", "/a b/x", None),
+        ] {
+            let (mut order, mut rules) = (0, Vec::new());
+            let value = format!("w;path={path}");
+            let origin = Origin::default();
+            mount_file_rule(pattern.as_bytes(), value.as_bytes(), &origin, &mut order, &mut rules).unwrap();
+            let found = rules[0].rewriting().and_then(|mapping| mapping.inward(asked.as_bytes()));
+            assert_eq!(found.as_deref(), wanted.map(str::as_bytes), "{pattern} {path}");
+        }
+    }
+
+    #[test]
     fn mounts_of_a_worker_are_taken_literally() {
         let rule = worker_rule(b"-!/a|b", b"w", 3, Origin::default()).unwrap();
         assert_eq!((rule.disabled, rule.kind, &*rule.pattern), (true, X, &b"/a|b"[..]));
