@@ -4,7 +4,6 @@
 //! own examples, `twin` AJP workers with an HTTP worker beside them, `paths` the rule extension `path`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-mod effect;
 mod support;
 
 #[path = "live_upgrade/endings.rs"]

@@ -4,7 +4,6 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use crate::effect::covers;
 use crate::support::websocket::{Switcher, WebSocket, agree};
 use crate::support::{Mpm, PATIENCE, client, under_each_mpm, wait_until};
 use crate::{builder, lines};
@@ -21,7 +20,6 @@ fn modes(mpm: Mpm) -> &'static [bool] {
 }
 
 fn silence_has_a_limit(mpm: Mpm) {
-    covers!("tunnel_timeout");
     let backend = Switcher::echo();
     for parked in modes(mpm) {
         let httpd = builder(mpm, backend.worker("w", "tunnel_timeout=2"), *parked).start();

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc;
 
-use crate::effect::covers;
 use crate::support::certificate::{Certificate, curl};
 use crate::support::websocket::{
     ACCEPT, BINARY, CLOSE, CONTINUATION, PING, PONG, Switcher, TEXT, Tls, WebSocket, agree, echo_frames,
@@ -263,7 +262,6 @@ fn only_plain_wishes_of_clients_are_passed_on() {
 
 #[test]
 fn other_protocols_have_to_be_listed() {
-    covers!("upgrade");
     let backend = Switcher::start(|head, stream| {
         let wanted = head.lines().find_map(|line| line.strip_prefix("Upgrade: ")).unwrap_or("").to_owned();
         if wanted.is_empty() {

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use crate::effect::covers;
 use crate::support::websocket::{Switcher, WebSocket, agree, echo_frames};
 use crate::support::{Backend, Client, Httpd, Tomcat, client};
 
@@ -20,7 +19,6 @@ fn http() -> Switcher {
 
 #[test]
 fn what_ajp_can_not_carry_goes_to_the_twin() {
-    covers!("upgrade_worker");
     let (ajp, http) = (Backend::start(), http());
     let workers = ajp.worker("w") + "worker.w.upgrade_worker=up\n" + &http.member("up", "");
     let httpd =

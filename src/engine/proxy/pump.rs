@@ -14,9 +14,11 @@ use super::buffers::Buffers;
 use super::host::{BodyRead, Host, Then, fill};
 pub use super::manner::{Manner, Timing, Traffic};
 pub use super::step::{Interest, Step};
-use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::error::{Cause, ClientFault, Failure};
 use crate::engine::exchange::{Event, Exchange, Fed, Link, LinkError, ROOM_BEFORE, Received};
 use crate::engine::units::Tick;
+
+mod failures;
 
 /// Body octets held back before the response starts; mod_jk's response buffer has the same size.
 pub const HOLD: usize = 8192;
@@ -175,24 +177,6 @@ impl<X: Exchange> Pump<X> {
         let limit = manner.timing.reply?;
         let spent = self.packet_since.map_or(Duration::ZERO, |(since, _)| now.since(since));
         Some(limit.saturating_sub(spent))
-    }
-
-    /// The failure of an attempt when [`Pump::patience`] has passed.
-    pub fn timed_out(&self, interest: Interest, manner: &Manner<'_>) -> Failure {
-        if interest.client_writable {
-            self.client_gone()
-        } else if interest.client_readable {
-            self.failure(Cause::Client(ClientFault::Body(408)))
-        } else if interest.link_writable {
-            self.failure(Cause::Link(LinkError::TimedOut))
-        } else {
-            self.silent(manner)
-        }
-    }
-
-    /// The failure of an attempt whose client has vanished.
-    pub fn client_gone(&self) -> Failure {
-        self.failure(Cause::Client(ClientFault::Gone))
     }
 
     /// Goes as far as possible. With `block`, waits inside one read when the backend's answer is the only thing missing, and
@@ -584,30 +568,6 @@ impl<X: Exchange> Pump<X> {
         match limit.checked_sub(now.since(since)) {
             Some(left) if !left.is_zero() => Ok(Some(left)),
             _ => Err(self.silent(manner)),
-        }
-    }
-
-    fn silent(&self, manner: &Manner<'_>) -> Failure {
-        let limit = manner.timing.reply.unwrap_or_default();
-        self.failure(Cause::Silent { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) })
-    }
-
-    fn failure(&self, cause: Cause) -> Failure {
-        let stage = if self.head_seen {
-            Stage::Body
-        } else if self.head_sent < self.buffers.head.len() || (self.first_body && !self.packet.is_empty()) {
-            Stage::Send
-        } else {
-            Stage::Wait
-        };
-        Failure {
-            cause,
-            stage,
-            reused: false,
-            sent: self.head_sent > 0,
-            replied: self.exchange.reply_begun(),
-            delivered: self.delivered,
-            body_spent: self.body_spent,
         }
     }
 }
