@@ -112,6 +112,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/ffi/shim.c");
     println!("cargo::rerun-if-changed=src/ffi/park_shim.c");
+    println!("cargo::rerun-if-changed=src/ffi/tunnel_shim.c");
     println!("cargo::rerun-if-changed=src/ffi/shim.h");
     println!("cargo::rerun-if-env-changed=APXS");
 
@@ -132,6 +133,7 @@ fn main() {
     let mut shim = cc::Build::new();
     shim.file("src/ffi/shim.c")
         .file("src/ffi/park_shim.c")
+        .file("src/ffi/tunnel_shim.c")
         .includes(&includes)
         .warnings(true)
         .std("gnu99")

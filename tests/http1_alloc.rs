@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use mod_jk_rs::engine::exchange::{Event, Exchange, ROOM_AFTER, ROOM_BEFORE};
+use mod_jk_rs::engine::http1::upgrade::Upgrade;
 use mod_jk_rs::engine::http1::{Client, Limits, Options, encode};
 use mod_jk_rs::engine::request::RequestBody;
 
@@ -66,7 +67,7 @@ fn a_warm_exchange_allocates_nothing() {
     );
     let mut head = Vec::new();
     let mut body = vec![0; ROOM_BEFORE + 8192 + ROOM_AFTER];
-    let options = Options { tls: true, upgrade: true, ..Options::default() };
+    let options = Options { tls: true, upgrade: &[Upgrade::WEBSOCKET], ..Options::default() };
     let mut exchange = || {
         let upgrade = encode(&mut head, &request, &sample_request::FACTS, &options).unwrap();
         let mut client = Client::new(Limits::default(), RequestBody::Unknown, false, upgrade);

@@ -294,7 +294,13 @@ impl Links for OneLink {
 
 /// The whole of an attempt over HTTP, in blocking steps or in others.
 fn attempt(mut world: World, block: bool) -> (R, Vec<u8>, bool, Vec<u8>) {
-    let view = HttpView { options: Options::default(), limits: Limits::default(), check: None };
+    let view = HttpView {
+        options: Options::default(),
+        upgrades: Box::default(),
+        tunnel_timeout: None,
+        limits: Limits::default(),
+        check: None,
+    };
     let worker = WorkerView {
         http: Some(&view),
         facts: WorkerFacts { secret: None, route: None, activation: b"ACT" },

@@ -239,4 +239,12 @@ pub trait Link {
         other: Option<i32>,
         timeout: std::time::Duration,
     ) -> Result<(), LinkError>;
+
+    /// Ends the direction to the backend, which may go on sending. False: this connection cannot do that; nothing was done.
+    ///
+    /// # Errors
+    /// The connection is unusable.
+    fn finish(&mut self) -> Result<bool, LinkError> {
+        Ok(false)
+    }
 }

@@ -16,6 +16,7 @@ pub mod response;
 pub mod server;
 pub mod table;
 pub mod time;
+pub mod tunnel;
 
 pub use entry::{Module, Verdict};
 pub use module::ModuleRecord;

@@ -58,6 +58,13 @@ int jk_client_takes_more(request_rec *r);
 void jk_client_gone(request_rec *r);
 
 void jk_users(unsigned int *own, unsigned int *child, unsigned int *child_group);
+int jk_switch_protocols(request_rec *r);
+int jk_tunnel_read(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_t size, apr_size_t *got);
+int jk_tunnel_write(request_rec *r, apr_bucket_brigade *bb, const char *data, apr_size_t len);
+int jk_tunnel_end(request_rec *r);
+void jk_tunnel_break(request_rec *r);
+int jk_stopping(void);
+int jk_graceful_timeout(void);
 
 int jk_server_logs(const server_rec *s, int module_index, int level);
 int jk_request_logs(const request_rec *r, int module_index, int level);

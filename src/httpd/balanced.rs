@@ -8,7 +8,7 @@ use super::handler::waited_in_vain;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, Farm, InWork, wait};
 use super::trip::{Order, Progress, Way, source, waiting};
-use super::{lb_notes, report, tally};
+use super::{lb_notes, report, tally, twin};
 use crate::engine::balance::Ask;
 use crate::engine::balance::cookie::RouteCookie;
 use crate::engine::balance::hash::{self, Parts};
@@ -70,6 +70,7 @@ impl<'r> Trip<'r> {
                 first: None,
                 noted: false,
                 last: None,
+                target: None,
                 detail: None,
                 current: None,
             },
@@ -130,7 +131,7 @@ impl<'r> Way<'r> for Trip<'r> {
         }
         if let (Ok(served), Some(backend)) = (&result, last.and_then(|last| self.members.backend(last))) {
             tally::served(backend.state, served, order.begun);
-            report::delivered(host, order.live, backend, served);
+            report::delivered(host, order.live, self.members.target.unwrap_or(backend), served);
         }
         Progress::Done(result)
     }
@@ -204,6 +205,8 @@ struct Members<'r> {
     first: Option<usize>,
     noted: bool,
     last: Option<usize>,
+    /// Where the request went on the last member: to the member itself, or to its HTTP twin.
+    target: Option<&'r Backend>,
     /// What the last failed connect had to say.
     detail: Option<String>,
     current: Option<Current<'r>>,
@@ -212,6 +215,7 @@ struct Members<'r> {
 /// The member that the request is on.
 struct Current<'r> {
     worker: &'r Backend,
+    target: &'r Backend,
     links: Connections<'r>,
     view: WorkerView<'r>,
     _in_work: InWork,
@@ -259,10 +263,13 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             .inspect_err(|cause| host.times.queue += waited_in_vain(*cause))?;
         host.times.queue += in_work.waited();
         let _in_work = in_work.of(farm.balancer.state);
-        let mut links = Connections::new(worker);
+        let target = twin::of(host, live, worker);
+        self.target = Some(target);
+        host.set_backend(target.address.as_bytes());
+        let mut links = Connections::new(target);
         links.announce(|| source(host));
-        let current =
-            self.current.insert(Current { worker, links, view: worker.view(request.timeout()), _in_work });
+        let view = target.view(request.timeout());
+        let current = self.current.insert(Current { worker, target, links, view, _in_work });
         let view = &mut current.view;
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
@@ -288,7 +295,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
 
     fn step(&mut self, host: &mut HttpdHost<'r>, run: &mut Run<Lease>, block: bool) -> run::Progress {
         let (farm, order) = (self.farm, self.order);
-        let Some(Current { worker, links, view, .. }) = &self.current else {
+        let Some(Current { worker, target, links, view, .. }) = &self.current else {
             let failure = Failure::early(Cause::NoMember, Stage::Acquire);
             let traffic = Traffic::default();
             return run::Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
@@ -301,7 +308,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                 request,
                 order.live,
                 Some(farm),
-                worker,
+                target,
                 detail,
                 order.begun,
                 attempt,
@@ -366,7 +373,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             host.request(),
             self.order.live,
             Some(self.farm),
-            worker,
+            self.target.unwrap_or(worker),
             self.detail.take(),
             self.order.begun,
             &attempt,

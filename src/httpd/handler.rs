@@ -17,10 +17,11 @@ use super::{balanced, lent, messages, notes, parking, single, status, trace};
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::{Cause, ClientFault, Failure, Fault};
+use crate::engine::http1::rewrite::Mapping;
 use crate::engine::proxy::Served;
 use crate::engine::route::Marks;
 use crate::engine::route::extensions::Extensions;
-use crate::engine::route::rules::worker_spec;
+use crate::engine::route::rules::{RuleSpec, worker_spec};
 use crate::engine::text::Escaped;
 use crate::engine::units::Tick;
 use crate::ffi::Verdict;
@@ -77,20 +78,26 @@ struct Job<'r> {
     uri: &'r [u8],
     /// Options of the rule, or of the variable that named the worker.
     extensions: &'r Extensions,
+    /// The backend has another path than the client.
+    rewriting: Option<Mapping<'r>>,
 }
 
 /// The worker, the path to forward and the options of the rule.
 fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<Job<'r>, Verdict> {
     let slot = request.slot::<Jk>().copied();
-    let (place, extensions) = match slot {
+    let (place, extensions, rewriting) = match slot {
         Some(Slot { target: Target::Rule { worker, rule }, mapping, .. }) => {
             let rule = mapping.and_then(|mapping| mapping.map.rule(rule));
             let place = worker.ok_or_else(|| {
                 no_worker(request, live, rule.map(|rule| &*rule.worker).unwrap_or_default())
             })?;
-            (place, rule.map_or(&*NOTHING_SPECIAL, |rule| &rule.extensions))
+            let extensions = rule.map_or(&*NOTHING_SPECIAL, |rule| &rule.extensions);
+            (place, extensions, rule.and_then(RuleSpec::rewriting))
         }
-        _ => from_environment(request, live)?,
+        _ => {
+            let (place, extensions) = from_environment(request, live)?;
+            (place, extensions, None)
+        }
     };
     let Some(worker) = live.generation.worker(place) else {
         return Err(Verdict::Status(500));
@@ -100,7 +107,29 @@ fn find<'r>(request: Request<'r>, live: &'r Live) -> Result<Job<'r>, Verdict> {
         Some(Slot { target: Target::Rule { .. }, .. }) => forwarded_path(request, live, true)?,
         _ => forwarded_path(request, live, false)?,
     };
-    Ok(Job { worker, uri, extensions })
+    let uri = match rewriting {
+        None => uri,
+        Some(mapping) => match mapping.inward(uri) {
+            Some(inner) => request.pool().keep(inner).as_slice(),
+            None => return Err(outside(request, live, uri)),
+        },
+    };
+    Ok(Job { worker, uri, extensions, rewriting })
+}
+
+/// A path that the rule maps, but whose beginning is not spelled as the rule has it, so that it can not be replaced.
+#[cold]
+fn outside(request: Request<'_>, live: &Live, uri: &[u8]) -> Verdict {
+    live.log.request(
+        request,
+        Level::Info,
+        messages::BAD_PATH,
+        format_args!(
+            "{} is refused with 400: path= of its rule can not be applied to this spelling",
+            Escaped(uri)
+        ),
+    );
+    Verdict::Status(400)
 }
 
 /// `SetHandler jakarta-servlet` with the worker, and perhaps options, in `JK_WORKER_NAME`. Exclusions hold here too.
@@ -189,6 +218,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     let mut host = HttpdHost::new(request, live, job.uri, body);
     host.prepare();
     host.forget_file_facts();
+    host.set_rewriting(job.rewriting);
     let codes = job.extensions.fail_on_status.as_ref();
     let fail_on = codes.map(|codes| request.pool().keep(fail_codes(codes)).as_slice());
     let order = Order { live, extensions: job.extensions, fail_on, uri: job.uri, begun };
@@ -198,7 +228,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
             match single::enter(request, worker, order) {
                 Ok(in_work) => {
                     host.times.queue = in_work.waited();
-                    let mut trip = single::Trip::new(request, worker, order, in_work, lent::lend());
+                    let mut trip = single::Trip::new(&mut host, worker, order, in_work, lent::lend());
                     trip.prepare(&host);
                     match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
                         Left::Over(verdict) => verdict,

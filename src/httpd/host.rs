@@ -1,21 +1,27 @@
 //! The request of httpd as the engine's [`Host`].
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use super::config::Live;
 use super::notes::Times;
+use super::stopping;
 use super::variables::Variables;
 use crate::engine::config::indicators::Indicator;
 use crate::engine::config::options::Flags;
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::ResponseHead;
 use crate::engine::headers::{has_capitals, same};
+use crate::engine::http1::facts::authority as authority_of;
+use crate::engine::http1::rewrite::{Mapping, Places, without_domain};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::proxy::{BodyRead, Host, Then};
 use crate::engine::request::{Request as Source, RequestBody, RequestHead, Tls};
 use crate::engine::units::Tick;
 use crate::ffi::request::{BodyReader, Read, Request};
 use crate::ffi::response::{Response, Then as Follow};
 use crate::ffi::table::Table;
+use crate::ffi::tunnel::Tunnel;
 use crate::transport::clock;
 
 /// Unread request body that httpd may read and drop so that the client connection stays usable; more of it closes the
@@ -34,6 +40,10 @@ pub struct HttpdHost<'r> {
     response: Response<'r>,
     /// Headers other modules had set before the response began.
     others: Option<Table<'r>>,
+    /// The backend has another path than the client.
+    rewriting: Option<Mapping<'r>>,
+    /// Host and port of the backend, and the host alone.
+    backend: (&'r [u8], &'r [u8]),
     /// A cookie for the client, sent with the response of the backend.
     cookie: Option<&'r CStr>,
     consumed: u64,
@@ -45,6 +55,8 @@ pub struct HttpdHost<'r> {
     flush_owed: bool,
     /// For the notes about times.
     pub(super) times: Times,
+    /// The connection, once it has left HTTP.
+    tunnel: Option<Tunnel<'r>>,
 }
 
 /// Why the framing of a request body is refused, with the status for it.
@@ -134,6 +146,8 @@ impl<'r> HttpdHost<'r> {
             reader: BodyReader::new(request),
             response: Response::new(request),
             others: None,
+            rewriting: None,
+            backend: (b"", b""),
             cookie: None,
             consumed: 0,
             body_ended: matches!(body, RequestBody::None),
@@ -141,6 +155,7 @@ impl<'r> HttpdHost<'r> {
             patient: false,
             flush_owed: false,
             times: Times::default(),
+            tunnel: None,
         }
     }
 
@@ -193,6 +208,41 @@ impl<'r> HttpdHost<'r> {
     /// A `Set-Cookie` value to send with the response of the next backend; `None`: none.
     pub fn set_cookie(&mut self, cookie: Option<&'r CStr>) {
         self.cookie = cookie;
+    }
+
+    /// The rule has an extension `path`: places in responses are put back.
+    pub fn set_rewriting(&mut self, mapping: Option<Mapping<'r>>) {
+        self.rewriting = mapping;
+    }
+
+    /// Who answers next: host and port, as a URL has them.
+    pub fn set_backend(&mut self, authority: &'r [u8]) {
+        let usual = authority.strip_suffix(b":80").or_else(|| authority.strip_suffix(b":443"));
+        let plain = usual.unwrap_or(authority);
+        let host =
+            memchr::memrchr(b':', plain).filter(|_| !plain.ends_with(b"]")).and_then(|at| plain.get(..at));
+        self.backend = (plain, host.unwrap_or(plain));
+    }
+
+    /// Header of a response with the client's path in place of the backend's; `None`: it stays as it is.
+    fn rewritten(&self, mapping: &Mapping<'_>, name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+        let changed = if same(name, b"location") || same(name, b"content-location") {
+            let mut authority = Vec::new();
+            if authority_of(&mut authority, &self.head).is_err() {
+                authority.clear(); // then only the backend's own name is recognised
+            }
+            let places = Places {
+                scheme: if self.head.secure { b"https" } else { b"http" },
+                authority: &authority,
+                backend: self.backend.0,
+            };
+            mapping.location(value, &places).into_owned()
+        } else if same(name, b"set-cookie") {
+            mapping.cookie(&without_domain(value, self.backend.1)).into_owned()
+        } else {
+            return None;
+        };
+        (changed != value).then_some(changed)
     }
 
     /// Tells the client when to try again, together with an error page.
@@ -300,6 +350,16 @@ impl Host for HttpdHost<'_> {
         // All names and values at once, instead of two small copies for each header.
         let copied = self.request.pool().copy_all(head.fields.octets());
         for (name, value) in head.fields.clone() {
+            if let Some(mapping) = &self.rewriting
+                && let Some(value) = self.rewritten(mapping, name, value)
+            {
+                let value = self.request.pool().text(&value);
+                match name.len() {
+                    8 => headers.set(c"Location", value),
+                    _ => headers.add(copied.text(name), value),
+                }
+                continue;
+            }
             match name.len() {
                 4 if same(name, b"date") => {}
                 6 if same(name, b"server") => {}
@@ -386,6 +446,52 @@ impl Host for HttpdHost<'_> {
 
     fn now(&self) -> Tick {
         clock::now()
+    }
+
+    fn can_switch(&self) -> bool {
+        let request = self.request;
+        request.protocol_number() == 1001
+            && request.main().is_none()
+            && request.previous().is_none()
+            && request.client_descriptor().is_some()
+    }
+
+    fn switch(&mut self, to: Upgrade) -> Result<(), ClientFault> {
+        if let Some(headers) = self.response.headers() {
+            headers.unset(c"Content-Length");
+            headers.set(c"Upgrade", self.request.pool().text(to.token()));
+            headers.set(c"Connection", c"Upgrade");
+        }
+        self.tunnel = Some(Tunnel::begin(self.request).ok_or(ClientFault::Gone)?);
+        Ok(())
+    }
+
+    fn tunnel_read(&mut self, buffer: &mut [u8]) -> Result<BodyRead, ClientFault> {
+        match self.tunnel.as_mut().map(|tunnel| tunnel.read(buffer)) {
+            Some(Read::Data(n)) => Ok(BodyRead::Data(n)),
+            Some(Read::End) => Ok(BodyRead::End),
+            Some(Read::WouldBlock) => Ok(BodyRead::WouldBlock),
+            _ => Err(ClientFault::Gone),
+        }
+    }
+
+    fn tunnel_write(&mut self, data: &[u8]) -> Result<(), ClientFault> {
+        let taken = self.tunnel.as_mut().is_some_and(|tunnel| tunnel.write(data));
+        if taken { Ok(()) } else { Err(ClientFault::Gone) }
+    }
+
+    fn tunnel_end(&mut self) -> Result<bool, ClientFault> {
+        Ok(self.tunnel.as_mut().is_some_and(Tunnel::end))
+    }
+
+    fn tunnel_over(&mut self, broken: bool) {
+        if let Some(tunnel) = self.tunnel.as_mut().filter(|_| broken) {
+            tunnel.break_off();
+        }
+    }
+
+    fn stops_in(&self) -> Option<Duration> {
+        stopping::left()
     }
 }
 

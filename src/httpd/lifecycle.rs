@@ -252,9 +252,19 @@ fn add_worker_mounts(workers: &WorkerSet, rules: &mut Vec<RuleSpec>, found: &mut
 
 /// Rule extensions that a balancer can not follow, or that have no effect without one.
 fn check_extensions(rule: &RuleSpec, workers: &WorkerSet, found: &mut Diagnostics) {
-    let Some(worker) = workers.get(&String::from_utf8_lossy(&rule.worker)) else { return };
     let origin = Origin::new(rule.origin.file.clone(), rule.origin.line);
     let pattern = Escaped(&rule.pattern);
+    if let Some(path) = &rule.extensions.path
+        && rule.rewriting().is_none()
+    {
+        let text = format!(
+            "{pattern}: path={}: it and the part of the pattern before the first wildcard must be plain paths that begin \
+             with /, without escapes, parameters and segments of dots",
+            Escaped(path)
+        );
+        found.error(&origin, text);
+    }
+    let Some(worker) = workers.get(&String::from_utf8_lossy(&rule.worker)) else { return };
     let Kind::Lb(lb) = &worker.kind else {
         for name in rule.extensions.balancer_only() {
             found.warning(

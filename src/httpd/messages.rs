@@ -135,6 +135,8 @@ messages! {
         "Compare the certificate of the backend with host, tls_name and tls_ca of the worker.";
     TLS_UNVERIFIED = "JK0341", "A worker of type https does not check who its backend is (tls_verify=off); told at every start.",
         "Set tls_ca to the certificate of the authority, or the certificate of the backend itself, and remove tls_verify.";
+    TUNNEL = "JK0360", "Debug: a connection that had left HTTP (a WebSocket) has ended; the line says why, and how much went either way.",
+        "Nothing. If it says that it was silent for tunnel_timeout, the application should send pings more often than that.";
 }
 
 /// How the line about a caught panic begins; it goes to httpd's error log only.

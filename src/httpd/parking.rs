@@ -20,12 +20,13 @@ use super::runtime::Worker;
 use super::trip::{Progress, Trip, TripWait, Way};
 use super::{lent, messages};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
-use crate::engine::proxy::{Buffers, Served};
+use crate::engine::proxy::{Buffers, Host as _, Served};
 use crate::engine::units::Tick;
 use crate::ffi::Verdict;
 use crate::ffi::park::{Next, Parked, Wake};
 use crate::ffi::pool::Pool;
 use crate::ffi::request::Request;
+use crate::ffi::tunnel::stopping;
 use crate::transport::clock;
 use crate::transport::epoll::{Interest, wait_briefly};
 use crate::transport::reactor::{Handle, Reactor, Ring, Wants, Watch};
@@ -41,6 +42,8 @@ const DELAY_AGAIN: Duration = Duration::from_millis(1);
 /// Longest time between two looks at a client that sends request body: input filters with time limits of their own notice
 /// them only when they are asked.
 const CLIENT_LOOK: Duration = Duration::from_secs(1);
+/// Longest time between two looks of a tunnel that has a thread at whether the process is to end.
+const LOOK: Duration = Duration::from_secs(1);
 /// Shortest time between two signs of life for the MPM.
 const LEAST_AGAIN: Duration = Duration::from_millis(500);
 
@@ -94,7 +97,7 @@ impl Parking {
     /// # Errors
     /// The thread cannot be started.
     pub fn begin(&self, pool: Pool<'static>) -> std::io::Result<()> {
-        let reactor = Reactor::start()?;
+        let reactor = Reactor::start(stopping)?;
         let _ = self.reactor.set(reactor.handle());
         pool.at_end(move || drop(reactor));
         Ok(())
@@ -209,7 +212,7 @@ fn wait_to_the_end<'r>(
     let result = loop {
         match trip.step(host, true) {
             Progress::Done(result) => break result,
-            Progress::Wait(_) => {} // a blocking step waits inside
+            Progress::Wait(wait) => wait_here(&wait, host.request()), // a tunnel
         }
     };
     lent::restore(trip.take_buffers());
@@ -235,6 +238,12 @@ impl Drop for Counted {
             count.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Waits with the thread for some time at most, so that the end of the process is noticed.
+fn wait_here(wait: &TripWait, request: Request<'_>) {
+    let most = wait.patience.map_or(LOOK, |patience| patience.min(LOOK));
+    wait_briefly(descriptors(wait, request), most);
 }
 
 /// A request that was put aside.
@@ -266,12 +275,22 @@ impl<'r> Job<'r> {
     fn arm(&mut self) -> bool {
         let [link, client] = descriptors(&self.wait, self.host.request());
         // Lost clients are noticed whatever the wait is for.
-        let client = client.or_else(|| Some((self.host.request().client_descriptor()?, Interest::default())));
+        let client = if self.wait.blind {
+            client
+        } else {
+            client.or_else(|| Some((self.host.request().client_descriptor()?, Interest::default())))
+        };
         // The MPM closes a connection that waits longer than Timeout, which may be shorter than the backend's.
         let again = (self.host.request().mpm_timeout() / 2).max(LEAST_AGAIN);
-        let again = if self.wait.client_readable { again.min(CLIENT_LOOK) } else { again };
+        let again = if self.looks() { again.min(CLIENT_LOOK) } else { again };
         let again = Some(clock::now().after(again));
-        self.watch.arm(&Wants { link, client, due: self.due, again }).is_ok()
+        let closes = self.wait.tunnel && self.host.stops_in().is_none();
+        self.watch.arm(&Wants { link, client, due: self.due, again, closes }).is_ok()
+    }
+
+    /// The client's body is to be looked for now and then, although none has come.
+    fn looks(&self) -> bool {
+        self.wait.client_readable && !self.wait.tunnel
     }
 
     /// It is over.
@@ -287,8 +306,9 @@ impl<'r> Job<'r> {
         self.host.set_patient(false);
         loop {
             let Some(trip) = &mut self.trip else { return Verdict::Status(500) };
-            if let Progress::Done(result) = trip.step(&mut self.host, true) {
-                return self.done(result);
+            match trip.step(&mut self.host, true) {
+                Progress::Done(result) => return self.done(result),
+                Progress::Wait(wait) => wait_here(&wait, self.host.request()),
             }
         }
     }
@@ -359,8 +379,9 @@ impl Parked for Job<'_> {
             return self.give_up(Cause::Silent { limit_ms });
         }
         match ring {
-            Some(Ring::Again) if !self.wait.client_readable => return self.rest(),
-            Some(Ring::Again) => return self.go_on(true, now),
+            Some(Ring::Again) if self.looks() => return self.go_on(true, now),
+            Some(Ring::Again) if self.wait.tunnel && self.host.stops_in().is_some() => {}
+            Some(Ring::Again) => return self.rest(),
             Some(Ring::Due) => {
                 if let Some(trip) = &mut self.trip {
                     trip.expire();
@@ -391,7 +412,8 @@ impl Parked for Job<'_> {
 
 /// What to watch during a wait: the connection to the backend, and that of the client if the wait is for it.
 fn descriptors(wait: &TripWait, request: Request<'_>) -> [Option<(i32, Interest)>; 2] {
-    let link = wait.link.map(|fd| (fd, Interest { readable: true, writable: wait.link_writable }));
+    let link =
+        wait.link.map(|fd| (fd, Interest { readable: wait.link_readable, writable: wait.link_writable }));
     let interest = Interest { readable: wait.client_readable, writable: wait.client_writable };
     let client = if interest == Interest::default() {
         None

@@ -13,7 +13,8 @@ use crate::engine::error::{Cause, Failure, Fault, Stage};
 use crate::engine::exchange::LinkError;
 use crate::engine::proxy::Served;
 use crate::engine::proxy::attempts::Attempt;
-use crate::engine::text::Escaped;
+use crate::engine::proxy::tunnel::Summary;
+use crate::engine::text::{Decimal, Escaped};
 use crate::engine::units::Tick;
 use crate::ffi::request::Request;
 use crate::transport::clock;
@@ -47,6 +48,9 @@ pub(super) fn delivered(host: &HttpdHost<'_>, live: &Live, worker: &Backend, ser
             ),
         );
     }
+    if let Some(tunnel) = &served.tunnel {
+        tunneled(request, live, worker, tunnel);
+    }
     if live.log.enabled(Level::Debug) {
         live.log.request(
             request,
@@ -61,6 +65,32 @@ pub(super) fn delivered(host: &HttpdHost<'_>, live: &Live, worker: &Backend, ser
                 served.traffic.sent,
                 served.traffic.received,
                 served.traffic.body
+            ),
+        );
+    }
+}
+
+/// Notes and a log line about a connection that had left HTTP.
+fn tunneled(request: Request<'_>, live: &Live, worker: &Backend, tunnel: &Summary) {
+    let pool = request.pool();
+    request.note(c"JK_TUNNEL", pool.text(tunnel.protocol.token()));
+    request.note(c"JK_TUNNEL_IN", pool.text(Decimal::new(tunnel.up).as_bytes()));
+    request.note(c"JK_TUNNEL_OUT", pool.text(Decimal::new(tunnel.down).as_bytes()));
+    request.note(c"JK_TUNNEL_END", pool.text(tunnel.end.word().as_bytes()));
+    if live.log.enabled(Level::Debug) {
+        live.log.request(
+            request,
+            Level::Debug,
+            messages::TUNNEL,
+            format_args!(
+                "worker {} ({}): {} for {}: {} ({} bytes from the client, {} to it)",
+                worker.name,
+                worker.address,
+                tunnel.protocol,
+                Escaped(request.uri().unwrap_or_default()),
+                tunnel.end,
+                tunnel.up,
+                tunnel.down,
             ),
         );
     }

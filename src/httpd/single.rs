@@ -4,7 +4,7 @@ use super::adapt::adapt;
 use super::host::HttpdHost;
 use super::runtime::{Backend, Connections, InWork};
 use super::trip::{Order, Progress, Way, source, waiting};
-use super::{report, tally};
+use super::{report, tally, twin};
 use crate::engine::error::{Failure, Stage};
 use crate::engine::proxy::Buffers;
 use crate::engine::proxy::attempts::{Attempt, WorkerView};
@@ -15,7 +15,10 @@ use crate::transport::pool::Lease;
 
 /// A request on its way to the worker.
 pub(super) struct Trip<'r> {
+    /// The worker that was asked for, which everything counts for.
     worker: &'r Backend,
+    /// Where the request goes: this worker, or its HTTP twin.
+    target: &'r Backend,
     order: Order<'r>,
     view: WorkerView<'r>,
     links: Connections<'r>,
@@ -40,17 +43,20 @@ pub(super) fn enter(request: Request<'_>, worker: &Backend, order: Order<'_>) ->
 impl<'r> Trip<'r> {
     /// A trip that [`Trip::prepare`] makes ready: two steps, because what is changed before it is returned is copied then.
     pub(super) fn new(
-        request: Request<'r>,
+        host: &mut HttpdHost<'r>,
         worker: &'r Backend,
         order: Order<'r>,
         in_work: InWork,
         buffers: Box<Buffers>,
     ) -> Self {
+        let target = twin::of(host, order.live, worker);
+        host.set_backend(target.address.as_bytes());
         Self {
             worker,
+            target,
             order,
-            view: worker.view(request.timeout()),
-            links: Connections::new(worker),
+            view: target.view(host.request().timeout()),
+            links: Connections::new(target),
             run: Run::new(buffers, None),
             _in_work: in_work,
         }
@@ -66,10 +72,10 @@ impl<'r> Trip<'r> {
 
 impl<'r> Way<'r> for Trip<'r> {
     fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
-        let Self { worker, order, links, .. } = self;
+        let Self { worker, target, order, links, .. } = self;
         let progress = self.run.step(host, links, &self.view, block, |host, attempt| {
             tally::repeated(worker.state, attempt);
-            report::report(host.request(), order.live, worker, links, order.begun, attempt);
+            report::report(host.request(), order.live, target, links, order.begun, attempt);
         });
         let result = match progress {
             run::Progress::Wait(wait) => return Progress::Wait(waiting(wait, self.run.link())),
@@ -86,11 +92,11 @@ impl<'r> Way<'r> for Trip<'r> {
         match &result {
             Ok(served) => {
                 tally::served(worker.state, served, order.begun);
-                report::delivered(host, order.live, worker, served);
+                report::delivered(host, order.live, target, served);
             }
             Err(last) => {
                 tally::failed(worker.state, last);
-                report::report(host.request(), order.live, worker, links, order.begun, last);
+                report::report(host.request(), order.live, target, links, order.begun, last);
             }
         }
         Progress::Done(result.map_err(|last| last.failure))

@@ -30,7 +30,9 @@ pub(super) fn failed(state: &WorkerState, attempt: &Attempt) {
 /// A response was delivered: the times it took.
 pub(super) fn served(state: &WorkerState, served: &Served, begun: Tick) {
     let first_byte = served.traffic.head_at.map(|at| at.since(begun));
-    state.stats.served(first_byte, served.ended.since(begun));
+    // How long a tunnel lasted is no time to serve a request.
+    let total = served.tunnel.is_none().then(|| served.ended.since(begun));
+    state.stats.served(first_byte, total);
 }
 
 /// A request brought these session ids; `known`: they lead to a member.

@@ -33,8 +33,10 @@ pub(super) struct Order<'r> {
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TripWait {
-    /// The descriptor of the connection to the backend, which has to be readable; `None`: it does not matter.
+    /// The descriptor of the connection to the backend; `None`: it does not matter.
     pub link: Option<i32>,
+    /// It has to be readable.
+    pub link_readable: bool,
     /// Or writable.
     pub link_writable: bool,
     /// The client has to send more of the request body.
@@ -43,6 +45,10 @@ pub struct TripWait {
     pub client_writable: bool,
     /// How long at most; `None`: for ever. Then call `Trip::expire`.
     pub patience: Option<Duration>,
+    /// The wait of a connection that has left HTTP. Even a blocking step does not wait for it.
+    pub tunnel: bool,
+    /// A hangup of the client means nothing.
+    pub blind: bool,
 }
 
 /// How far a step came.
@@ -56,7 +62,7 @@ pub enum Progress {
 
 /// A request on its way. Both kinds are large and stay where they were made, unless the request is put aside.
 pub(super) trait Way<'r> {
-    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns.
+    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns, or is a tunnel.
     fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress;
 
     /// What was waited for has not come within its time; the next step draws the conclusion.
@@ -155,10 +161,13 @@ pub(super) fn source(host: &HttpdHost<'_>) -> Vec<u8> {
 /// The wait of the engine with the descriptor it is about.
 pub(super) fn waiting(wait: Wait, link: Option<&mut Lease>) -> TripWait {
     TripWait {
-        link: link.filter(|_| wait.link_readable).map(|link| link.as_raw_fd()),
+        link: link.filter(|_| wait.link_readable || wait.interest.link_writable).map(|link| link.as_raw_fd()),
+        link_readable: wait.link_readable,
         link_writable: wait.interest.link_writable,
         client_readable: wait.interest.client_readable,
         client_writable: wait.interest.client_writable,
         patience: wait.patience,
+        tunnel: wait.tunnel,
+        blind: wait.blind,
     }
 }

@@ -180,6 +180,14 @@ impl Link for Connection {
             self.stream.socket().wait(true, writable, other.map(|fd| (fd, libc::POLLIN)), Some(timeout))?;
         if ready == Ready::default() { Err(LinkError::TimedOut) } else { Ok(()) }
     }
+
+    fn finish(&mut self) -> Result<bool, LinkError> {
+        match &self.stream {
+            Stream::Plain(socket) => socket.finish().map(|()| true),
+            // Many TLS implementations take close_notify for the end of both directions.
+            Stream::Tls(_) => Ok(false),
+        }
+    }
 }
 
 impl AsFd for Connection {

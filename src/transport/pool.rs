@@ -407,6 +407,10 @@ impl Link for Lease {
     fn wait(&mut self, writable: bool, other: Option<i32>, timeout: Duration) -> Result<(), LinkError> {
         Link::wait(&mut *self.connection, writable, other, timeout)
     }
+
+    fn finish(&mut self) -> Result<bool, LinkError> {
+        self.connection.finish()
+    }
 }
 
 impl Deref for Lease {

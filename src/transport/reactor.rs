@@ -24,6 +24,8 @@ use crate::engine::units::Tick;
 const SPARE: usize = 1024;
 /// Longest sleep, with or without deadlines.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// Time between two looks at whether the process is about to end.
+const ENDS_LOOK: Duration = Duration::from_secs(1);
 /// Keys of the descriptors in a set.
 const LINK: u64 = 0;
 const CLIENT: u64 = 1;
@@ -40,6 +42,8 @@ pub struct Wants {
     pub due: Option<Tick>,
     /// Ring by then in any case.
     pub again: Option<Tick>,
+    /// Ring with [`Ring::Again`] when the process is about to end.
+    pub closes: bool,
 }
 
 /// Why a bell rang.
@@ -72,12 +76,18 @@ struct Shared {
     alarm: Condvar,
     /// Always readable.
     rung: Doorbell,
+    /// The process is about to end.
+    ends: fn() -> bool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     stopped: bool,
+    /// The process is about to end, and all that want to know it were told.
+    told: bool,
+    /// How many want to know it.
+    closing: usize,
     /// The thread sleeps until then; `None`: it does not sleep, or has been woken.
     asleep: Option<Tick>,
     next: u64,
@@ -97,6 +107,8 @@ struct Armed {
     ring: Ring,
     /// It has come.
     rung: bool,
+    /// See [`Wants::closes`].
+    closes: bool,
 }
 
 /// A request's place at the reactor.
@@ -112,14 +124,15 @@ pub struct Watch {
 }
 
 impl Reactor {
-    /// Starts the thread.
+    /// Starts the thread. `ends` tells whether the process is about to end; it is asked once in [`ENDS_LOOK`] as long as
+    /// somebody wants to know.
     ///
     /// # Errors
     /// No descriptors or threads are left.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(ends: fn() -> bool) -> io::Result<Self> {
         let rung = Doorbell::new()?;
         rung.ring();
-        let shared = Arc::new(Shared { alarm: Condvar::new(), rung, state: Mutex::default() });
+        let shared = Arc::new(Shared { alarm: Condvar::new(), rung, ends, state: Mutex::default() });
         let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("jk reactor".to_owned()).spawn(move || {
             block_signals();
@@ -214,9 +227,14 @@ impl Watch {
         state.next += 1;
         let key = state.next;
         self.key = key;
-        state.armed.insert(key, Armed { set: set.as_raw_fd(), first, ring, rung: false });
+        let closes = wants.closes;
+        let (first, ring) = if closes && state.told { (clock::now(), Ring::Again) } else { (first, ring) };
+        state.armed.insert(key, Armed { set: set.as_raw_fd(), first, ring, rung: false, closes });
         state.deadlines.insert((first, key));
-        if state.asleep.is_some_and(|until| first < until) {
+        // The thread may sleep for long when nobody wanted to know of the end before.
+        let begins = closes && state.closing == 0;
+        state.closing += usize::from(closes);
+        if begins || state.asleep.is_some_and(|until| first < until) {
             state.asleep = None; // waking it once is enough
             self.shared.alarm.notify_all();
         }
@@ -258,6 +276,7 @@ impl Watch {
         }
         let mut state = self.shared.state.lock();
         let armed = state.armed.remove(&key)?;
+        state.closing -= usize::from(armed.closes);
         if armed.rung {
             return Some(armed.ring);
         }
@@ -294,6 +313,9 @@ impl Shared {
         let mut state = self.state.lock();
         while !state.stopped {
             let now = clock::now();
+            if state.closing > 0 && !state.told && (self.ends)() {
+                state.tell(now);
+            }
             while let Some(&(first, key)) = state.deadlines.first()
                 && first <= now
             {
@@ -306,10 +328,24 @@ impl Shared {
                 }
             }
             let until = state.deadlines.first().map_or(now.after(LONGEST), |(first, _)| *first);
-            let sleep = until.since(now).min(LONGEST);
+            let most = if state.closing > 0 && !state.told { ENDS_LOOK } else { LONGEST };
+            let sleep = until.since(now).min(most);
             state.asleep = Some(until);
             self.alarm.wait_until(&mut state, Instant::now() + sleep);
             state.asleep = None;
+        }
+    }
+}
+
+impl State {
+    /// The time of all that want to know of the end has come.
+    fn tell(&mut self, now: Tick) {
+        self.told = true;
+        let Self { armed, deadlines, .. } = self;
+        for (key, armed) in armed.iter_mut().filter(|(_, armed)| armed.closes && !armed.rung) {
+            deadlines.remove(&(armed.first, *key));
+            (armed.first, armed.ring) = (now, Ring::Again);
+            deadlines.insert((now, *key));
         }
     }
 }

@@ -13,7 +13,7 @@ const NOTHING: Interest = Interest { readable: false, writable: false };
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn wants() -> Wants {
-    Wants { link: None, client: None, due: None, again: None }
+    Wants { link: None, client: None, due: None, again: None, closes: false }
 }
 
 fn place(handle: &Handle) -> Watch {
@@ -33,7 +33,7 @@ fn silent(watch: &Watch, time: Duration) -> bool {
 
 #[test]
 fn the_backend_rings_when_it_answers() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let mut watch = place(&reactor.handle());
     let (own, mut peer) = UnixStream::pair().unwrap();
     let wants = Wants { link: Some((own.as_raw_fd(), READABLE)), ..wants() };
@@ -49,7 +49,7 @@ fn the_backend_rings_when_it_answers() {
 
 #[test]
 fn room_to_write_rings() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let mut watch = place(&reactor.handle());
     let (mut own, mut peer) = UnixStream::pair().unwrap();
     own.set_nonblocking(true).unwrap();
@@ -64,7 +64,7 @@ fn room_to_write_rings() {
 
 #[test]
 fn a_client_that_ends_its_sending_direction_stays_and_one_that_is_gone_rings() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let mut watch = place(&reactor.handle());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -78,7 +78,7 @@ fn a_client_that_ends_its_sending_direction_stays_and_one_that_is_gone_rings() {
 
 #[test]
 fn times_ring_in_their_order() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let handle = reactor.handle();
     let now = clock::now();
     let after = |millis| Some(now.after(Duration::from_millis(millis)));
@@ -95,7 +95,7 @@ fn times_ring_in_their_order() {
 
 #[test]
 fn a_watch_that_is_dropped_or_disarmed_rings_no_more() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let handle = reactor.handle();
     let (own, mut peer) = UnixStream::pair().unwrap();
     let all = Wants {
@@ -121,7 +121,7 @@ fn a_watch_that_is_dropped_or_disarmed_rings_no_more() {
 
 #[test]
 fn the_limit_holds_and_places_come_back() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let handle = reactor.handle();
     let first = handle.enter(2).unwrap();
     let second = handle.enter(2).unwrap();
@@ -133,7 +133,7 @@ fn the_limit_holds_and_places_come_back() {
 
 #[test]
 fn a_bell_that_somebody_else_closed_is_not_used_again() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let handle = reactor.handle();
     let mut watch = place(&handle);
     let (own, _peer) = UnixStream::pair().unwrap();
@@ -147,7 +147,7 @@ fn a_bell_that_somebody_else_closed_is_not_used_again() {
 
 #[test]
 fn a_stopped_reactor_refuses() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     let handle = reactor.handle();
     let mut left = place(&handle);
     drop(reactor);
@@ -157,7 +157,7 @@ fn a_stopped_reactor_refuses() {
 
 #[test]
 fn many_watches_from_many_threads_all_ring() {
-    let reactor = Reactor::start().unwrap();
+    let reactor = Reactor::start(|| false).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             let handle = reactor.handle();

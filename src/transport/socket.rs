@@ -223,6 +223,19 @@ impl Socket {
         })
     }
 
+    /// Ends the sending direction.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn finish(&self) -> Result<(), LinkError> {
+        // SAFETY: no pointers; the descriptor is open as long as `self` is.
+        if unsafe { libc::shutdown(self.fd.as_raw_fd(), libc::SHUT_WR) } == 0 {
+            Ok(())
+        } else {
+            Err(failure(errno()))
+        }
+    }
+
     /// Closes with a reset, so that the backend notices at once, whatever it is doing; UNIX sockets close normally.
     pub fn close_abortively(self) {
         self.reset_on_close();

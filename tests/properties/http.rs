@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::backend::{HttpBackend, say};
 use crate::effect::{covers, judge};
-use crate::support::{Client, Httpd, client, poll, wait_until};
+use crate::support::websocket::{Switcher, WebSocket, agree, echo_frames};
+use crate::support::{Backend, Client, Httpd, client, poll, wait_until};
 
 #[test]
 fn what_makes_sense_for_ajp_alone_is_refused() {
@@ -47,6 +48,38 @@ fn what_makes_sense_for_ajp_alone_is_refused() {
     ];
     let rows: Vec<(&str, &str)> = rows.iter().map(|(conf, wanted)| (conf.as_str(), *wanted)).collect();
     judge(&judged, &rows);
+}
+
+#[test]
+fn websockets_are_passed_on_as_the_properties_say() {
+    covers!("upgrade", "tunnel_timeout", "upgrade_worker");
+    let http = Switcher::start(|head, stream| {
+        if head.contains("Upgrade: websocket") {
+            agree(stream, "websocket", b"");
+            echo_frames(stream);
+        } else {
+            let _ = stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let ajp = Backend::start();
+    let workers = [
+        "worker.list=short,never,twin\n".to_owned(),
+        http.member("short", "tunnel_timeout=1"),
+        http.member("never", "upgrade=none"),
+        ajp.member("twin"),
+        "worker.twin.upgrade_worker=short\n".to_owned(),
+    ];
+    let conf = "JkMount /short/* short\nJkMount /never/* never\nJkMount /twin/* twin";
+    let httpd = Httpd::builder().workers(workers.concat()).conf(conf).start();
+    assert_eq!(WebSocket::connect(httpd.port(), "/never/x").status(), 200);
+    for path in ["/short/x", "/twin/x"] {
+        let mut socket = WebSocket::connect(httpd.port(), path);
+        assert_eq!((socket.status(), socket.echo("x")), (101, "x".to_owned()), "{path}");
+        let silent = std::time::Instant::now();
+        assert_eq!(socket.rest().unwrap(), b"");
+        assert!(silent.elapsed() >= std::time::Duration::from_millis(900), "{path}");
+    }
+    assert!(ajp.requests().is_empty());
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub mod process;
 pub mod script;
 pub mod tempdir;
 pub mod tomcat;
+pub mod websocket;
 
 pub use backend::{Backend, ConnectionLog, Event, Gate};
 pub use client::{Client, Ended, Response};

@@ -79,13 +79,15 @@ impl Base {
 }
 
 impl Stats {
-    /// A response was delivered: the times it took from the request on.
-    pub fn served(&self, first_byte: Option<Duration>, total: Duration) {
+    /// A response was delivered: the times it took from the request on. `total`: `None` for what is no ordinary response.
+    pub fn served(&self, first_byte: Option<Duration>, total: Option<Duration>) {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         if let Some(time) = first_byte {
             self.first_byte.record(micros(time));
         }
-        self.total.record(micros(total));
+        if let Some(time) = total {
+            self.total.record(micros(time));
+        }
     }
 
     /// Counts a failed attempt.

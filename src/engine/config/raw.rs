@@ -10,6 +10,7 @@ use super::secret::Secret;
 use super::value::{self, BadInteger};
 use crate::engine::http1::encode::Forwarding;
 use crate::engine::http1::probe::Statuses;
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::tls::Version;
 
 /// What `host` said.
@@ -56,6 +57,7 @@ pub struct RawAjp13 {
     pub max_packet_size: Option<usize>,
     pub secret: Option<Secret>,
     pub secret_file: Option<String>,
+    pub upgrade_worker: Option<String>,
     pub ping_uri: Option<String>,
     pub ping_status: Option<Statuses>,
     pub send_proxy: Option<bool>,
@@ -67,6 +69,8 @@ pub struct RawAjp13 {
     pub tls_cert: Option<String>,
     pub tls_key: Option<String>,
     pub tls_min_version: Option<Version>,
+    pub upgrade: Option<Vec<Upgrade>>,
+    pub tunnel_timeout: Option<i32>,
     pub lbfactor: Option<u32>,
     pub distance: Option<i32>,
     pub route: Option<String>,

@@ -71,8 +71,8 @@ pub struct Options<'a> {
     pub values: ValueEncoding,
     /// Further headers that a client must never send to the backend, in any case and with `_` for `-`.
     pub remove: &'a [&'a [u8]],
-    /// A WebSocket may be asked for.
-    pub upgrade: bool,
+    /// What the backend may be asked to change to.
+    pub upgrade: &'a [Upgrade],
     /// Ask the backend to close the connection behind the response.
     pub close: bool,
     /// Largest head, in octets.
@@ -89,7 +89,7 @@ impl Default for Options<'_> {
             attribute_prefix: facts::ATTRIBUTE_PREFIX,
             values: ValueEncoding::Raw,
             remove: &[],
-            upgrade: false,
+            upgrade: &[],
             close: false,
             max_head: 262_144,
         }
@@ -233,7 +233,7 @@ fn write(
 ) -> Result<Option<Upgrade>, EncodeError> {
     let head = request.head();
     request_line(out, &head)?;
-    let upgrade = if options.upgrade { upgrade::asked(request) } else { None };
+    let upgrade = upgrade::asked(request, options.upgrade);
     if let HostHeader::Fixed(host) = options.host {
         if !facts::is_authority(host) {
             return Err(EncodeError::BadValue(Field::FixedHost));

@@ -276,7 +276,10 @@ fn address<'a>(head: &RequestHead<'a>) -> Result<Option<&'a [u8]>, EncodeError> 
 }
 
 /// Name and port the client addressed; the port only when it is not that of the scheme.
-pub(super) fn authority(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), EncodeError> {
+///
+/// # Errors
+/// It is no authority.
+pub fn authority(out: &mut Vec<u8>, head: &RequestHead<'_>) -> Result<(), EncodeError> {
     let start = out.len();
     let name = head.server_name;
     if name.contains(&b':') && !name.starts_with(b"[") {

@@ -20,7 +20,7 @@ pub const TIGHT: Limits =
 pub fn http1_response(stream: &[u8]) {
     for limits in [Limits::default(), TIGHT] {
         for body in [RequestBody::None, RequestBody::Known(3000), RequestBody::Unknown] {
-            for (bodiless, upgrade) in [(false, None), (true, None), (false, Some(Upgrade::WebSocket))] {
+            for (bodiless, upgrade) in [(false, None), (true, None), (false, Some(Upgrade::WEBSOCKET))] {
                 let way = Way { limits, body, bodiless, upgrade };
                 let whole = play(stream, stream.len().max(1), way).without_reuse();
                 for step in [1, 7] {
@@ -171,8 +171,13 @@ pub fn http1_request(text: &[u8]) {
     let facts = WorkerFacts { secret: None, route: request.field(4), activation: b"ACT" };
     let mut head = Vec::new();
     for way in [Forwarding::Off, Forwarding::Replace, Forwarding::Append] {
-        let options =
-            Options { x_forwarded: way, forwarded: way, upgrade: true, tls: true, ..Options::default() };
+        let options = Options {
+            x_forwarded: way,
+            forwarded: way,
+            upgrade: &[Upgrade::WEBSOCKET],
+            tls: true,
+            ..Options::default()
+        };
         match encode(&mut head, &request, &facts, &options) {
             Ok(_) => assert_one_request(&head),
             Err(EncodeError::TooLarge { needed, limit }) => assert!(needed > limit && head.is_empty()),

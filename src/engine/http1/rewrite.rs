@@ -39,6 +39,7 @@ impl<'a> Mapping<'a> {
             if text.first() != Some(&b'/')
                 || !text.iter().all(good)
                 || text.windows(2).any(|two| two == b"//")
+                || text.split(|&octet| octet == b'/').any(|segment| matches!(segment, b"." | b".."))
             {
                 return None;
             }
@@ -94,7 +95,8 @@ impl<'a> Mapping<'a> {
         Cow::Owned(out)
     }
 
-    /// The client's form of a Set-Cookie value: its `Path` attribute, when that is inside the backend's prefix.
+    /// The client's form of a Set-Cookie value: its `Path` attribute, when that is inside the backend's prefix. A `Domain`
+    /// is another matter, see [`without_domain`].
     pub fn cookie<'v>(&self, value: &'v [u8]) -> Cow<'v, [u8]> {
         let mut out: Option<Vec<u8>> = None;
         let mut done = 0;
@@ -123,6 +125,27 @@ impl<'a> Mapping<'a> {
         out.extend_from_slice(rest);
         Some(out)
     }
+}
+
+/// A Set-Cookie value without the `Domain` attribute that names `host`: the name of a backend, which is none the client
+/// knows. Without it the cookie belongs to the name the client has used.
+pub fn without_domain<'v>(value: &'v [u8], host: &[u8]) -> Cow<'v, [u8]> {
+    let names_host = |part: &[u8]| {
+        let Some((name, domain)) =
+            memchr::memchr(b'=', part).and_then(|at| Some((part.get(..at)?, part.get(at + 1..)?)))
+        else {
+            return false;
+        };
+        let domain = domain.trim_ascii();
+        name.trim_ascii().eq_ignore_ascii_case(b"domain")
+            && domain.strip_prefix(b".").unwrap_or(domain).eq_ignore_ascii_case(host)
+    };
+    let parts = || value.split(|&octet| octet == b';');
+    if host.is_empty() || !parts().skip(1).any(names_host) {
+        return Cow::Borrowed(value);
+    }
+    let kept = parts().enumerate().filter(|(place, part)| *place == 0 || !names_host(part));
+    Cow::Owned(kept.map(|(_, part)| part).collect::<Vec<_>>().join(&b";"[..]))
 }
 
 /// `path` with `to` in place of `from`.
@@ -258,7 +281,10 @@ mod tests {
 
     #[test]
     fn prefixes_must_be_plain_paths() {
-        for bad in ["", "app", "/a b", "/a?b", "/a#b", "/a;b", "/a%20", "/a//b", "//", "/a\\b", "/\u{fc}"] {
+        for bad in [
+            "/.", "/a/../b", "/..", "", "app", "/a b", "/a?b", "/a#b", "/a;b", "/a%20", "/a//b", "//",
+            "/a\\b", "/\u{fc}",
+        ] {
             assert_eq!(Mapping::new(bad.as_bytes(), b"/x"), None, "{bad}");
             assert_eq!(Mapping::new(b"/x", bad.as_bytes()), None, "{bad}");
         }
@@ -301,6 +327,23 @@ mod tests {
         assert_eq!(text(&root.location(b"/x", &places)), "/app/x");
         assert_eq!(text(&root.location(b"/", &places)), "/app/");
         assert_eq!(text(&root.location(b"http://app1:8080?x", &places)), "https://www.example.org/app/?x");
+    }
+
+    #[test]
+    fn a_domain_that_is_the_backend_goes() {
+        let rows = [
+            ("a=b; Domain=app1; Path=/", "a=b; Path=/"),
+            ("a=b; domain = .APP1 ;Secure", "a=b;Secure"),
+            ("a=b; Domain=app1", "a=b"),
+            ("a=b; Domain=app11", "a=b; Domain=app11"),
+            ("domain=app1; Secure", "domain=app1; Secure"),
+            ("a=b; Domain", "a=b; Domain"),
+            ("a=b", "a=b"),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(text(&without_domain(value.as_bytes(), b"app1")), expected, "{value}");
+        }
+        assert_eq!(text(&without_domain(b"a=b; Domain=", b"")), "a=b; Domain=");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::host::Host;
 use super::http::HttpView;
 use super::pump::{Manner, Traffic};
 use super::run::{Progress, Run};
+use super::tunnel::Summary;
 use crate::engine::error::{Failure, RetryPolicy};
 use crate::engine::exchange::Link;
 use crate::engine::request::WorkerFacts;
@@ -98,6 +99,8 @@ pub struct Served {
     pub surplus: bool,
     /// The backend asked for the connection to be closed, or it had to be.
     pub reusable: bool,
+    /// The connection has left HTTP, and so it went on.
+    pub tunnel: Option<Summary>,
 }
 
 /// Sends the request and delivers the response, with as many attempts as the worker allows.
@@ -115,7 +118,7 @@ pub fn serve<H: Host, P: Links>(
     let result = loop {
         match run.step(host, links, worker, true, &mut report) {
             Progress::Done(result) => break result,
-            Progress::Wait(_) => {} // blocking steps do not wait outside
+            Progress::Wait(_) => {} // blocking steps do not wait outside; hosts that do not switch have no tunnels
         }
     };
     *buffers = *run.take_buffers();

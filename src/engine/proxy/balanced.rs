@@ -177,7 +177,7 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
                     let left = until.since(host.now());
                     if !left.is_zero() {
                         if !block {
-                            let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
+                            let wait = Wait::of(false, NOTHING, Some(left));
                             return Going::Wait(wait);
                         }
                         farm.pause(left);

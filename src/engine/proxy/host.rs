@@ -1,7 +1,10 @@
 //! The client's side of a request, as the pump sees it.
 
+use std::time::Duration;
+
 use crate::engine::error::ClientFault;
 use crate::engine::exchange::{ROOM_BEFORE, ResponseHead};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::request::Request;
 use crate::engine::units::Tick;
 
@@ -71,6 +74,53 @@ pub trait Host: Request {
 
     /// The current time.
     fn now(&self) -> Tick;
+
+    /// The client's connection can be given to another protocol: it is HTTP/1.1, carries this request alone, and nothing of
+    /// this server has to see what is sent on it.
+    fn can_switch(&self) -> bool {
+        false
+    }
+
+    /// Sends the head of a 101 response that was taken over by [`Host::start_response`], and takes the connection out of
+    /// HTTP: from now on the methods whose names begin with `tunnel` move its octets.
+    ///
+    /// # Errors
+    /// The client is gone.
+    fn switch(&mut self, _to: Upgrade) -> Result<(), ClientFault> {
+        Err(ClientFault::Gone)
+    }
+
+    /// Reads what the client has sent, without waiting; [`BodyRead::End`] when it has ended its direction.
+    ///
+    /// # Errors
+    /// The client is gone.
+    fn tunnel_read(&mut self, _buffer: &mut [u8]) -> Result<BodyRead, ClientFault> {
+        Err(ClientFault::Gone)
+    }
+
+    /// Takes over all of `data` without waiting. Never called while the client is [congested](Host::congested).
+    ///
+    /// # Errors
+    /// The client is gone.
+    fn tunnel_write(&mut self, _data: &[u8]) -> Result<(), ClientFault> {
+        Err(ClientFault::Gone)
+    }
+
+    /// Tells the client that nothing more will come while it may go on sending. False: it cannot be told; nothing was done.
+    ///
+    /// # Errors
+    /// The client is gone.
+    fn tunnel_end(&mut self) -> Result<bool, ClientFault> {
+        Ok(false)
+    }
+
+    /// The tunnel has ended. `broken`: the client must not take that for an orderly end.
+    fn tunnel_over(&mut self, _broken: bool) {}
+
+    /// The server stops or starts again, and tunnels have to end within this time.
+    fn stops_in(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Reads request body for one packet: waits for the first octets when `block` is set, then takes what is there until the

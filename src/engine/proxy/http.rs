@@ -8,6 +8,7 @@ use super::{Buffers, WorkerView, probe};
 use crate::engine::error::{Cause, Unsendable};
 use crate::engine::exchange::{Link, LinkError, Received};
 use crate::engine::http1::probe::{self as wire, Probe, Statuses, Verdict};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::http1::{self, Client, Limits, Options};
 use crate::engine::units::Tick;
 use crate::engine::{ajp, ajp::client};
@@ -18,8 +19,12 @@ const PORTION: usize = 2048;
 /// An HTTP worker.
 #[derive(Debug, Clone)]
 pub struct HttpView {
-    /// How requests are written.
+    /// How requests are written, but for [`HttpView::upgrades`].
     pub options: Options<'static>,
+    /// What the backend may be asked to change to (`upgrade`).
+    pub upgrades: Box<[Upgrade]>,
+    /// Longest silence of a tunnel; `None`: for ever (`tunnel_timeout`).
+    pub tunnel_timeout: Option<Duration>,
     /// Limits of responses; pieces of request body have the size of [`WorkerView::max_packet`].
     pub limits: Limits,
     /// How the backend is asked whether it is alive; `None`: that it takes connections is proof enough.
@@ -151,18 +156,21 @@ impl HttpProbe {
     }
 }
 
-/// Writes the head of the request in the protocol of the worker.
+/// Writes the head of the request in the protocol of the worker. Answers what the backend is asked to change to.
 pub(super) fn encode(
     buffers: &mut Buffers,
     host: &impl Host,
     worker: &WorkerView<'_>,
-) -> Result<(), Unsendable> {
+) -> Result<Option<Upgrade>, Unsendable> {
     let out = &mut buffers.head;
     match worker.http {
-        None => ajp::forward::encode(out, host, &worker.facts, worker.max_packet).map_err(Into::into),
+        None => ajp::forward::encode(out, host, &worker.facts, worker.max_packet)
+            .map(|()| None)
+            .map_err(Into::into),
         Some(http) => {
-            let options = Options { close: !worker.reuse, ..http.options };
-            http1::encode(out, host, &worker.facts, &options).map(drop).map_err(Into::into)
+            let upgrade: &[Upgrade] = if host.can_switch() { &http.upgrades } else { &[] };
+            let options = Options { upgrade, close: !worker.reuse, ..http.options };
+            http1::encode(out, host, &worker.facts, &options).map_err(Into::into)
         }
     }
 }
@@ -175,10 +183,15 @@ pub(super) fn ajp_exchange(host: &impl Host, worker: &WorkerView<'_>) -> client:
 }
 
 /// The machine of an exchange over HTTP.
-pub(super) fn http_exchange(host: &impl Host, worker: &WorkerView<'_>, http: &HttpView) -> Client {
+pub(super) fn http_exchange(
+    host: &impl Host,
+    worker: &WorkerView<'_>,
+    http: &HttpView,
+    upgrade: Option<Upgrade>,
+) -> Client {
     let head = host.head();
     let limits = Limits { piece: worker.max_packet, ..http.limits };
-    Client::new(limits, head.body, head.method == b"HEAD", None)
+    Client::new(limits, head.body, head.method == b"HEAD", upgrade)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod pump;
 pub mod run;
 mod running;
 mod step;
+pub mod tunnel;
 
 pub use attempts::{Links, Served, WorkerView, serve};
 pub use buffers::Buffers;

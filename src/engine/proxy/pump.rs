@@ -14,9 +14,11 @@ use super::buffers::Buffers;
 use super::host::{BodyRead, Host, Then, fill};
 pub use super::manner::{Manner, Timing, Traffic};
 pub use super::step::{Interest, Step};
-use crate::engine::error::{Cause, ClientFault, Failure, Stage};
+use crate::engine::error::{Cause, ClientFault, Failure};
 use crate::engine::exchange::{Event, Exchange, Fed, Link, LinkError, ROOM_BEFORE, Received};
 use crate::engine::units::Tick;
+
+mod failures;
 
 /// Body octets held back before the response starts; mod_jk's response buffer has the same size.
 pub const HOLD: usize = 8192;
@@ -51,6 +53,7 @@ pub struct Pump<X> {
     head_seen: bool,
     delivered: bool,
     replaced: Option<u16>,
+    switched: bool,
     packet_since: Option<(Tick, u64)>,
     /// Since when the client takes no more.
     congested_since: Option<Tick>,
@@ -86,6 +89,7 @@ impl<X: Exchange> Pump<X> {
             head_seen: false,
             delivered: false,
             replaced: None,
+            switched: false,
             packet_since: None,
             congested_since: None,
             traffic: Traffic::default(),
@@ -105,6 +109,11 @@ impl<X: Exchange> Pump<X> {
     /// Status of a response that httpd replaces by a page of its own.
     pub fn replaced(&self) -> Option<u16> {
         self.replaced
+    }
+
+    /// The backend has agreed to leave HTTP. What it sent behind its head is still in the input.
+    pub fn switched(&self) -> bool {
+        self.switched
     }
 
     /// The buffers, once the exchange is over.
@@ -169,24 +178,6 @@ impl<X: Exchange> Pump<X> {
         let limit = manner.timing.reply?;
         let spent = self.packet_since.map_or(Duration::ZERO, |(since, _)| now.since(since));
         Some(limit.saturating_sub(spent))
-    }
-
-    /// The failure of an attempt when [`Pump::patience`] has passed.
-    pub fn timed_out(&self, interest: Interest, manner: &Manner<'_>) -> Failure {
-        if interest.client_writable {
-            self.client_gone()
-        } else if interest.client_readable {
-            self.failure(Cause::Client(ClientFault::Body(408)))
-        } else if interest.link_writable {
-            self.failure(Cause::Link(LinkError::TimedOut))
-        } else {
-            self.silent(manner)
-        }
-    }
-
-    /// The failure of an attempt whose client has vanished.
-    pub fn client_gone(&self) -> Failure {
-        self.failure(Cause::Client(ClientFault::Gone))
     }
 
     /// Goes as far as possible. With `block`, waits inside one read when the backend's answer is the only thing missing, and
@@ -407,6 +398,17 @@ impl<X: Exchange> Pump<X> {
                     if manner.timed {
                         self.traffic.head_at = Some(host.now());
                     }
+                    if status == 101 {
+                        // Only after it was asked for, and by a request without body; but it must have read that request.
+                        if self.pending() {
+                            return Err(self.failure(Cause::Cut));
+                        }
+                        self.head_seen = true;
+                        self.switched = true;
+                        host.start_response(head);
+                        self.buffers.input.consume(consumed);
+                        return Ok(Some(false));
+                    }
                     if manner.fail_on.iter().any(|code| code.unsigned_abs() == u32::from(status)) {
                         return Err(self.failure(Cause::FailStatus(status)));
                     }
@@ -569,30 +571,6 @@ impl<X: Exchange> Pump<X> {
         match limit.checked_sub(now.since(since)) {
             Some(left) if !left.is_zero() => Ok(Some(left)),
             _ => Err(self.silent(manner)),
-        }
-    }
-
-    fn silent(&self, manner: &Manner<'_>) -> Failure {
-        let limit = manner.timing.reply.unwrap_or_default();
-        self.failure(Cause::Silent { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) })
-    }
-
-    fn failure(&self, cause: Cause) -> Failure {
-        let stage = if self.head_seen {
-            Stage::Body
-        } else if self.head_sent < self.buffers.head.len() || (self.first_body && !self.packet.is_empty()) {
-            Stage::Send
-        } else {
-            Stage::Wait
-        };
-        Failure {
-            cause,
-            stage,
-            reused: false,
-            sent: self.head_sent > 0,
-            replied: self.exchange.reply_begun(),
-            delivered: self.delivered,
-            body_spent: self.body_spent,
         }
     }
 }

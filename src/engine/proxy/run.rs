@@ -16,8 +16,10 @@ use super::host::{BodyRead, Host, fill};
 use super::http::{self, Question, Reply};
 use super::pump::{Interest, Pump, Traffic};
 use super::running::{Drive, Remains, Running};
+use super::tunnel::{self, End, Tunnel};
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Exchange, Link, LinkError};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::units::Tick;
 
 /// What a request on a worker waits for.
@@ -29,6 +31,17 @@ pub struct Wait {
     pub interest: Interest,
     /// How long at most; `None`: for ever.
     pub patience: Option<Duration>,
+    /// The wait of a tunnel, which may be long. Also what a blocking step answers, so that somebody else waits.
+    pub tunnel: bool,
+    /// A hangup of the client is nothing to end for.
+    pub blind: bool,
+}
+
+impl Wait {
+    /// The wait of an exchange.
+    pub(super) fn of(link_readable: bool, interest: Interest, patience: Option<Duration>) -> Self {
+        Self { link_readable, interest, patience, tunnel: false, blind: false }
+    }
 }
 
 /// How far a step came.
@@ -64,6 +77,10 @@ pub struct Run<L> {
     expired: bool,
     /// The client is known to be gone.
     alone: bool,
+    /// What the backend is asked to change to.
+    upgrade: Option<Upgrade>,
+    /// The one of the phase of that name.
+    tunnel: Option<Box<Tunnel>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +95,8 @@ enum Phase {
     Ready,
     /// The exchange runs.
     Exchange { interest: Option<Interest> },
+    /// The backend has left HTTP, and the client with it. Here nothing fails any more.
+    Tunnel,
     /// Between two attempts.
     Pause { until: Tick },
     /// It is over.
@@ -111,6 +130,8 @@ impl<L: Link> Run<L> {
             traffic: Traffic::default(),
             expired: false,
             alone: false,
+            upgrade: None,
+            tunnel: None,
         }
     }
 
@@ -161,8 +182,8 @@ impl<L: Link> Run<L> {
         self.alone = true;
     }
 
-    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns. Attempts that are repeated are
-    /// told to `report`.
+    /// Goes as far as possible. `block`: waits inside, so that it is over when this returns, or has become a tunnel, whose
+    /// steps never wait inside. Attempts that are repeated are told to `report`.
     pub fn step<H: Host, P: Links<Link = L>>(
         &mut self,
         host: &mut H,
@@ -173,15 +194,19 @@ impl<L: Link> Run<L> {
     ) -> Progress {
         if self.number == 0 {
             self.number = 1;
-            if let Err(error) = http::encode(self.buffers(), host, worker) {
-                let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
-                let traffic = Traffic::default();
-                self.phase = Phase::Over;
-                return Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
+            match http::encode(self.buffers(), host, worker) {
+                Ok(upgrade) => self.upgrade = upgrade,
+                Err(error) => {
+                    let failure = Failure::early(Cause::Encode(error), Stage::Prepare);
+                    let traffic = Traffic::default();
+                    self.phase = Phase::Over;
+                    return Progress::Done(Err(Attempt { number: 1, failure, traffic, retried: false }));
+                }
             }
         }
         loop {
             let after = match self.phase {
+                Phase::Tunnel => self.tunnel(host, links, worker),
                 _ if self.alone => After::End(Err(self.abandon(host, links, worker))),
                 Phase::Acquire => self.acquire(host, links, worker),
                 Phase::Establish { until } => self.establish(host, links, worker, until, block),
@@ -225,6 +250,10 @@ impl<L: Link> Run<L> {
             Phase::Establish { .. } => {
                 links.discard(link, false);
                 early(Stage::Connect)
+            }
+            Phase::Tunnel => {
+                links.discard(link, false);
+                early(Stage::Body)
             }
             Phase::Ping { .. } => {
                 links.discard(link, false);
@@ -327,7 +356,7 @@ impl<L: Link> Run<L> {
             }
             if !block {
                 let interest = Interest { link_writable: writable, ..NOTHING };
-                return After::Wait(Wait { link_readable: true, interest, patience: left });
+                return After::Wait(Wait::of(true, interest, left));
             }
             if let Err(error) = link.wait(writable, None, left.unwrap_or(worker.manner.timing.client)) {
                 break error;
@@ -377,7 +406,7 @@ impl<L: Link> Run<L> {
                 let left = until.since(host.now());
                 if !left.is_zero() && !std::mem::take(&mut self.expired) {
                     let interest = Interest { link_writable: writable, ..NOTHING };
-                    return After::Wait(Wait { link_readable: true, interest, patience: Some(left) });
+                    return After::Wait(Wait::of(true, interest, Some(left)));
                 }
                 Cause::Silent { limit_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
             }
@@ -405,7 +434,10 @@ impl<L: Link> Run<L> {
     ) -> After {
         match worker.http {
             None => self.first(host, links, worker, block, http::ajp_exchange(host, worker)),
-            Some(view) => self.first(host, links, worker, block, http::http_exchange(host, worker, view)),
+            Some(view) => {
+                let exchange = http::http_exchange(host, worker, view, self.upgrade);
+                self.first(host, links, worker, block, exchange)
+            }
         }
     }
 
@@ -436,7 +468,7 @@ impl<L: Link> Run<L> {
                     let interest = Interest { client_readable: true, ..NOTHING };
                     let patience = Some(worker.manner.timing.client);
                     self.buffers = Some(buffers);
-                    return After::Wait(Wait { link_readable: false, interest, patience });
+                    return After::Wait(Wait::of(false, interest, patience));
                 }
                 other => {
                     self.buffers = Some(buffers);
@@ -480,15 +512,19 @@ impl<L: Link> Run<L> {
             Drive::Wait(interest, patience) => {
                 self.phase = Phase::Exchange { interest: Some(interest) };
                 let link_readable = !interest.client_writable;
-                return After::Wait(Wait { link_readable, interest, patience });
+                return After::Wait(Wait::of(link_readable, interest, patience));
             }
         };
-        let Remains { traffic, body_left, replaced, surplus } = running.remains();
+        let Remains { traffic, body_left, replaced, surplus, switched } = running.remains();
         let Some((link, reused)) = self.link.take() else {
             return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
         };
         self.traffic = traffic;
         match result {
+            Ok(_) if switched => {
+                self.link = Some((link, reused));
+                self.switch(host, links)
+            }
             Ok(reusable) => {
                 let ended = host.now();
                 if reusable && worker.reuse {
@@ -496,8 +532,16 @@ impl<L: Link> Run<L> {
                 } else {
                     links.discard(link, false);
                 }
-                let attempts = self.number;
-                After::End(Ok(Served { traffic, attempts, ended, body_left, replaced, surplus, reusable }))
+                After::End(Ok(Served {
+                    traffic,
+                    attempts: self.number,
+                    ended,
+                    body_left,
+                    replaced,
+                    surplus,
+                    reusable,
+                    tunnel: None,
+                }))
             }
             Err(failure) => {
                 let client = matches!(failure.cause, Cause::Client(_));
@@ -508,6 +552,83 @@ impl<L: Link> Run<L> {
                 After::End(Err(Failure { reused, ..failure }))
             }
         }
+    }
+
+    /// The backend has agreed to leave HTTP: the client is told, and a tunnel begins.
+    #[cold]
+    fn switch<H: Host, P: Links<Link = L>>(&mut self, host: &mut H, links: &P) -> After {
+        let fault = match self.upgrade {
+            Some(upgrade) => match host.switch(upgrade) {
+                Ok(()) => {
+                    let mut buffers = self.regain();
+                    // The tunnel counts what came behind the head.
+                    let early = u64::try_from(buffers.input.filled().len()).unwrap_or(u64::MAX);
+                    self.traffic.received = self.traffic.received.saturating_sub(early);
+                    self.tunnel = Some(Box::new(Tunnel::new(upgrade, &mut buffers, host.now())));
+                    self.buffers = Some(buffers);
+                    return After::Next(Phase::Tunnel);
+                }
+                Err(fault) => fault,
+            },
+            None => ClientFault::Gone, // it was never asked for
+        };
+        self.discard(links, false);
+        let failure = Failure::early(Cause::Client(fault), Stage::Body);
+        After::End(Err(Failure { sent: true, replied: true, delivered: true, ..failure }))
+    }
+
+    #[cold]
+    fn tunnel<H: Host, P: Links<Link = L>>(
+        &mut self,
+        host: &mut H,
+        links: &P,
+        worker: &WorkerView<'_>,
+    ) -> After {
+        let (Some(tunnel), Some((link, _))) = (&mut self.tunnel, &mut self.link) else {
+            return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
+        };
+        let buffers = self.buffers.get_or_insert_default();
+        let limits = tunnel::Limits {
+            idle: worker.http.and_then(|http| http.tunnel_timeout),
+            half: worker.manner.timing.client,
+        };
+        let expired = std::mem::take(&mut self.expired);
+        let end = if self.alone {
+            End::ClientLost
+        } else {
+            match tunnel.step(host, link, buffers, &limits, expired) {
+                Ok(pause) => {
+                    return After::Wait(Wait {
+                        link_readable: pause.link_readable,
+                        interest: pause.interest,
+                        patience: pause.patience,
+                        tunnel: true,
+                        blind: pause.blind,
+                    });
+                }
+                Err(end) => end,
+            }
+        };
+        let summary = tunnel.summary(end);
+        buffers.spare.clear();
+        self.tunnel = None;
+        // What breaks on one side must not look like an orderly end on the other one.
+        self.discard(links, end == End::ClientLost);
+        host.tunnel_over(matches!(end, End::BackendLost(_)));
+        let mut traffic = std::mem::take(&mut self.traffic);
+        traffic.sent = traffic.sent.saturating_add(summary.up);
+        traffic.received = traffic.received.saturating_add(summary.down);
+        traffic.body = traffic.body.saturating_add(summary.down);
+        After::End(Ok(Served {
+            traffic,
+            attempts: self.number,
+            ended: host.now(),
+            body_left: false,
+            replaced: None,
+            surplus: false,
+            reusable: false,
+            tunnel: Some(summary),
+        }))
     }
 
     fn pause<H: Host, P: Links<Link = L>>(
@@ -526,7 +647,6 @@ impl<L: Link> Run<L> {
             return After::Next(Phase::Acquire);
         }
         self.expired = false;
-        let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
-        After::Wait(wait)
+        After::Wait(Wait::of(false, NOTHING, Some(left)))
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Remains {
     pub(super) body_left: bool,
     pub(super) replaced: Option<u16>,
     pub(super) surplus: bool,
+    /// The connections go over to another protocol.
+    pub(super) switched: bool,
 }
 
 /// Does the same with a pump of either protocol.
@@ -86,6 +88,7 @@ impl Running {
             body_left: pump.body_owed(),
             replaced: pump.replaced(),
             surplus: pump.exchange().surplus(),
+            switched: pump.switched(),
         })
     }
 

@@ -31,6 +31,8 @@ pub struct Extensions {
     pub set_session_cookie: Option<bool>,
     /// `session_cookie_path`: path of that cookie.
     pub session_cookie_path: Option<Box<[u8]>>,
+    /// `path`: what the backend has in place of the fixed part of the pattern.
+    pub path: Option<Box<[u8]>>,
 }
 
 /// An entry of `fail_on_status`.
@@ -192,6 +194,7 @@ impl<'a> Reader<'a> {
             b"session_cookie" => self.name("session_cookie", value),
             b"session_path" => self.name("session_path", value),
             b"session_cookie_path" => self.name("session_cookie_path", value),
+            b"path" => self.name("path", value),
             b"set_session_cookie" => {
                 let wanted = self.number("set_session_cookie", value) != 0;
                 // The first value that switches it on stays.
@@ -212,6 +215,7 @@ impl<'a> Reader<'a> {
         let field = match name {
             "session_cookie" => &mut self.read.session_cookie,
             "session_path" => &mut self.read.session_path,
+            "path" => &mut self.read.path,
             _ => &mut self.read.session_cookie_path,
         };
         once(field, name, value.into(), &mut self.complaints);
@@ -307,7 +311,7 @@ mod tests {
         let (read, complaints) = parse(
             "reply_timeout=500;sticky_ignore=1;stateless=1;use_server_errors=500;fail_on_status=503,-404 500;\
              active=a;disabled=b,c;stopped=d;session_cookie=SID;session_path=sid;set_session_cookie=1;\
-             session_cookie_path=/x",
+             session_cookie_path=/x;path=/new",
         );
         assert_eq!(complaints, []);
         let hard = |status| FailStatus { status, soft: false };
@@ -327,6 +331,7 @@ mod tests {
             session_path: Some((*b"sid").into()),
             set_session_cookie: Some(true),
             session_cookie_path: Some((*b"/x").into()),
+            path: Some((*b"/new").into()),
         };
         assert_eq!(read, want);
         assert_eq!(read.balancer_only().len(), 9);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::extensions::{Complaint, Extensions};
 use super::wildcard::is_wild;
+use crate::engine::http1::rewrite::Mapping;
 
 /// Where a rule comes from; of two rules that are alike the earlier of these sources wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,22 @@ pub struct RuleSpec {
     pub extensions: Extensions,
     /// Where it was read.
     pub origin: Origin,
+}
+
+impl RuleSpec {
+    /// What the extension `path` says of this rule; `None`: it has none, or one that can not be used (an error at the
+    /// start). The part of the pattern that is replaced is what stands before its first wildcard, up to a slash.
+    pub fn rewriting(&self) -> Option<Mapping<'_>> {
+        Mapping::new(self.fixed(), self.extensions.path.as_deref()?)
+    }
+
+    /// The fixed part of the pattern: whole segments before the first wildcard.
+    fn fixed(&self) -> &[u8] {
+        let wildcard = self.pattern.iter().position(|octet| matches!(octet, b'*' | b'?'));
+        let Some(before) = wildcard.and_then(|at| self.pattern.get(..at)) else { return &self.pattern };
+        let slash = memchr::memrchr(b'/', before).unwrap_or(0);
+        before.get(..=slash).unwrap_or(before)
+    }
 }
 
 /// Why a rule was refused.
@@ -394,6 +411,27 @@ mod tests {
         assert_eq!(read("!-/a", "w"), Err(RuleError::NotAbsolute));
         assert_eq!(read("w", "w2"), Err(RuleError::NotAbsolute));
         assert_eq!(read("/a", " "), Err(RuleError::NoWorker));
+    }
+
+    #[test]
+    fn the_fixed_part_of_a_pattern_is_replaced() {
+        for (pattern, path, asked, wanted) in [
+            ("/a/*", "/b", "/a/x", Some("/b/x")),
+            ("/a", "/b/c", "/a", Some("/b/c")),
+            ("/a/b*", "/c", "/a/bx", Some("/c/bx")),
+            ("/a/*.jsp", "/", "/a/x.jsp", Some("/x.jsp")),
+            ("/*.jsp", "/b", "/x.jsp", Some("/b/x.jsp")),
+            ("/a/?/c", "/b/", "/a/x/c", Some("/b/x/c")),
+            ("/*", "b", "/x", None),
+            ("/a%20b/*", "/c", "/a b/x", None),
+        ] {
+            let (mut order, mut rules) = (0, Vec::new());
+            let value = format!("w;path={path}");
+            let origin = Origin::default();
+            mount_file_rule(pattern.as_bytes(), value.as_bytes(), &origin, &mut order, &mut rules).unwrap();
+            let found = rules[0].rewriting().and_then(|mapping| mapping.inward(asked.as_bytes()));
+            assert_eq!(found.as_deref(), wanted.map(str::as_bytes), "{pattern} {path}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::engine::balance::state::{Cell, WorkerState};
 use crate::engine::config::model::{Address, Ajp13, Http, LocalAddress, PoolSize, Tls};
 use crate::engine::error::{Cause, RetryPolicy};
 use crate::engine::exchange::{Link, LinkError};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::http1::{Limits, Options, proxy_protocol};
 use crate::engine::proxy::attempts::WorkerView;
 use crate::engine::proxy::http::{Check, HttpView};
@@ -142,6 +143,8 @@ fn http_view(http: &Http, address: &Address) -> HttpView {
             forwarded: http.forwarded,
             ..Options::default()
         },
+        upgrades: http.upgrade.as_slice().into(),
+        tunnel_timeout: http.tunnel_timeout.limit(),
         limits: Limits::default(),
         check: http.ping_uri.as_ref().and_then(|uri| Check::new(uri, &host, http.ping_status)),
     }
@@ -291,6 +294,11 @@ impl Backend {
             "https" => c"https",
             _ => c"ajp13",
         }
+    }
+
+    /// What it may be asked to change to.
+    pub fn upgrades(&self) -> &[Upgrade] {
+        self.http.as_ref().map_or(&[], |http| &http.upgrades)
     }
 
     /// It speaks AJP, not HTTP.

@@ -214,6 +214,14 @@ impl Generation {
         }
     }
 
+    /// The worker at a place of the configuration, if it relays to one backend.
+    pub fn backend_at(&self, place: usize) -> Option<&Backend> {
+        match *self.targets.get(place)? {
+            Target::Backend(at) => self.backends().get(at),
+            Target::Farm(_) | Target::Status(_) => None,
+        }
+    }
+
     /// All AJP workers.
     pub fn backends(&self) -> Current<'_, Backend> {
         Current(&self.backends)

@@ -218,6 +218,16 @@ pub(super) const EXCHANGE: &[Def] = &[
         ..ajp13("busy_limit", Apply::Ajp13(|raw, value| raw.busy_limit = value.integer()))
     },
     Def {
+        range: "the name of a worker of type http",
+        doc: "Worker that gets what AJP can not carry: a request to change to a protocol in its list upgrade (WebSocket), and \
+              one whose headers do not fit into a packet. Usually the HTTP connector of the same Tomcat; as a member of a \
+              balancer, this worker is chosen and counted, with its route and its state.",
+        ..only(
+            "upgrade_worker",
+            Apply::Ajp13(|raw, value| raw.upgrade_worker = Some(value.text().to_owned())),
+        )
+    },
+    Def {
         unit: Unit::Bytes,
         default: "8192",
         range: "8192 to 65536, rounded up to a multiple of 1024",

@@ -1,10 +1,11 @@
 //! Properties of workers of type `http` and `https` that those of type `ajp13` have no use for.
 
-use super::{Apply, Def, Group};
+use super::{Apply, Def, Group, Unit};
 use crate::engine::config::diagnostic::quoted;
 use crate::engine::config::raw::Reader;
 use crate::engine::http1::encode::Forwarding;
 use crate::engine::http1::probe::{self, Statuses};
+use crate::engine::http1::upgrade::Upgrade;
 use crate::engine::tls::Version;
 
 pub(super) const HTTP: &[Def] = &[
@@ -56,6 +57,26 @@ pub(super) const HTTP: &[Def] = &[
             "forwarded",
             Group::Http,
             Apply::Ajp13(|raw, value| raw.forwarded = value.choice(FORWARDING)),
+        )
+    },
+    Def {
+        default: "websocket",
+        range: "protocols separated by commas or blanks, or none",
+        doc: "The protocols a client may change to on its connection with an Upgrade header. After the backend has agreed \
+              with 101, this server passes octets both ways and looks into nothing. Forms of HTTP and TLS can not be \
+              listed: a client would reach the backend past this server.",
+        ..Def::new("upgrade", Group::Http, Apply::Ajp13(|raw, value| raw.upgrade = upgrade(value)))
+    },
+    Def {
+        default: "3600",
+        unit: Unit::Seconds,
+        range: "0 or less: no limit",
+        doc: "Longest silence of a connection that has left HTTP (a WebSocket). Once one side has ended its direction, it is \
+              Timeout at most.",
+        ..Def::new(
+            "tunnel_timeout",
+            Group::Http,
+            Apply::Ajp13(|raw, value| raw.tunnel_timeout = value.integer()),
         )
     },
 ];
@@ -121,6 +142,30 @@ pub(super) const HTTPS: &[Def] = &[
 ];
 
 const VERSIONS: &[(&str, Version)] = &[("1.2", Version::V12), ("1.3", Version::V13)];
+
+fn upgrade(value: &mut Reader<'_>) -> Option<Vec<Upgrade>> {
+    let text = value.text();
+    if text.eq_ignore_ascii_case("none") {
+        return Some(Vec::new());
+    }
+    let names = || text.split([',', ' ', '\t']).filter(|name| !name.is_empty());
+    let mut list = Vec::new();
+    for name in names() {
+        match Upgrade::new(name.as_bytes()) {
+            Some(protocol) if list.contains(&protocol) => {}
+            Some(protocol) => list.push(protocol),
+            None => {
+                value.error(format_args!("not a protocol that may be changed to: {}", quoted(name)));
+                return None;
+            }
+        }
+    }
+    if list.is_empty() {
+        value.error("names no protocol; 'none' forbids all of them");
+        return None;
+    }
+    Some(list)
+}
 
 fn ping_uri(value: &mut Reader<'_>) -> Option<String> {
     let text = value.text();

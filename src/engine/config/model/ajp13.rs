@@ -6,6 +6,7 @@ use super::{Timeout, Tls};
 use crate::engine::config::secret::Secret;
 use crate::engine::http1::encode::Forwarding;
 use crate::engine::http1::probe::Statuses;
+use crate::engine::http1::upgrade::Upgrade;
 
 /// What only a worker of type `http` or `https` has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub struct Http {
     pub forwarded: Forwarding,
     /// The worker has type `https`.
     pub tls: Option<Tls>,
+    /// Protocols that clients may change to (`upgrade`).
+    pub upgrade: Vec<Upgrade>,
+    /// Longest silence of a connection that has left HTTP; off: no limit.
+    pub tunnel_timeout: Timeout,
 }
 
 /// A worker that relays to one backend.
@@ -29,6 +34,8 @@ pub struct Http {
 pub struct Ajp13 {
     /// The worker has type `http` or `https`; `None`: it speaks AJP.
     pub http: Option<Http>,
+    /// Place in [`super::WorkerSet::workers`] of the HTTP worker that gets what AJP can not carry (`upgrade_worker`).
+    pub twin: Option<usize>,
     /// Where the backend listens (`host`, `port`).
     pub address: Address,
     /// Where connections come from (`source`).

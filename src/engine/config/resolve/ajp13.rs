@@ -10,6 +10,7 @@ use crate::engine::config::model::{
 };
 use crate::engine::config::raw::{RawAjp13, RawHost};
 use crate::engine::http1::probe::Statuses;
+use crate::engine::http1::upgrade::Upgrade;
 
 /// Default of `port`, the port of the AJP connector in Tomcat's own configuration.
 const PORT: u16 = 8009;
@@ -25,6 +26,8 @@ pub(super) const RETRIES: u32 = 2;
 pub(super) const RETRY_INTERVAL: i32 = 100;
 /// Default of `max_packet_size`, in bytes.
 const PACKET: usize = 8192;
+/// Default of `tunnel_timeout`, in seconds.
+const TUNNEL_TIMEOUT: i32 = 3600;
 /// Octets of request body that an HTTP worker sends in one piece.
 const PIECE: usize = 32 * 1024;
 
@@ -55,6 +58,7 @@ pub(super) fn resolve(context: &mut Context<'_>, worker: &Planned<'_>) -> Ajp13 
     let socket_timeout = seconds(raw.socket_timeout.unwrap_or(0));
     Ajp13 {
         http,
+        twin: worker.twin,
         address,
         source: raw.source.map_or(LocalAddress::Any, LocalAddress::Host),
         prefer_ipv6: raw.prefer_ipv6.unwrap_or(false),
@@ -127,6 +131,8 @@ fn http(context: &mut Context<'_>, worker: &Planned<'_>, raw: &mut RawAjp13, add
         x_forwarded: raw.x_forwarded.unwrap_or_default(),
         forwarded: raw.forwarded.unwrap_or_default(),
         tls: (worker.kind == Type::Https).then(|| tls::resolve(context, worker, raw, address)),
+        upgrade: raw.upgrade.take().unwrap_or_else(|| vec![Upgrade::WEBSOCKET]),
+        tunnel_timeout: seconds(raw.tunnel_timeout.unwrap_or(TUNNEL_TIMEOUT)),
     }
 }
 

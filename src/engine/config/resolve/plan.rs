@@ -51,6 +51,8 @@ pub(super) struct Planned<'a> {
     pub(super) listed: bool,
     /// Place in the plan and line of each member, as written; empty unless it is a balancer.
     pub(super) members: Vec<(usize, Origin)>,
+    /// Place in the plan of its HTTP twin (`upgrade_worker`).
+    pub(super) twin: Option<usize>,
     /// All its properties, inherited ones included.
     pub(super) properties: Vec<&'a Property>,
 }
@@ -108,6 +110,9 @@ impl<'a, 'd> Planner<'a, 'd> {
                 self.add_members(balancer);
             }
         }
+        for place in 0..self.workers.len() {
+            self.add_twin(place);
+        }
         self.report_unused();
         let list: Vec<_> = self.workers.iter().take(listed).map(|worker| worker.name.clone()).collect();
         let unlisted: BTreeSet<_> =
@@ -162,7 +167,15 @@ impl<'a, 'd> Planner<'a, 'd> {
         }
         let kind = self.kind(name)?;
         let origin = own(&properties).map_or(named_at, Property::origin).clone();
-        Some(Planned { name: name.to_owned(), origin, kind, listed, members: Vec::new(), properties })
+        Some(Planned {
+            name: name.to_owned(),
+            origin,
+            kind,
+            listed,
+            members: Vec::new(),
+            twin: None,
+            properties,
+        })
     }
 
     /// The type of a worker; `None` with an error when there is no such type.
@@ -223,6 +236,36 @@ impl<'a, 'd> Planner<'a, 'd> {
         }
         if let Some(planned) = self.workers.get_mut(balancer) {
             planned.members = members;
+        }
+    }
+
+    /// Adds the HTTP worker that an AJP worker names.
+    fn add_twin(&mut self, place: usize) {
+        let Some(planned) = self.workers.get(place).filter(|worker| worker.kind == Type::Ajp13) else {
+            return;
+        };
+        let Some(property) = self.properties.of_worker(&planned.name, "upgrade_worker") else { return };
+        let (twin, line) = (property.value(), property.origin());
+        let found = match self.seen.get(twin) {
+            Some(known) => *known,
+            None => self.add(twin, line, false),
+        };
+        // A worker that could not be planned has been reported.
+        let Some(kind) = found.and_then(|found| self.workers.get(found)).map(|worker| worker.kind) else {
+            return;
+        };
+        if matches!(kind, Type::Http | Type::Https) {
+            if let Some(planned) = self.workers.get_mut(place) {
+                planned.twin = found;
+            }
+        } else {
+            let message = format!(
+                "{}: worker {} has type {}; it must have type http or https",
+                property.name(),
+                quoted(twin),
+                kind.name()
+            );
+            self.diagnostics.error(line, message);
         }
     }
 

@@ -84,7 +84,7 @@ fn http_workers() {
     assert!(http.ping_status.contain(404) && !http.ping_status.contain(200));
     // Everything that is not about AJP, under the same names.
     let same = defs::table().iter().filter(|def| def.group == defs::Group::Ajp13).map(|def| def.name);
-    assert_eq!(same.collect::<Vec<_>>(), ["max_packet_size", "secret", "secret_file"]);
+    assert_eq!(same.collect::<Vec<_>>(), ["upgrade_worker", "max_packet_size", "secret", "secret_file"]);
     let queued = of("worker.a.max_in_flight=3\nworker.a.queue_size=4\nworker.a.queue_timeout=5\n");
     assert_eq!((queued.max_in_flight, queued.queue_size), (3, 4));
     // It is on another machine, and there is no secret to miss.
@@ -108,6 +108,49 @@ fn http_workers() {
             [format!("w.properties:3: worker.a.{bare} has no effect without ping_uri")]
         );
     }
+}
+
+#[test]
+fn protocols_to_change_to() {
+    let of = |more: &str| {
+        let text = format!("worker.list=a\nworker.a.type=http\n{more}");
+        match load(&text).0.workers.remove(0).kind {
+            Kind::Ajp13(worker) => worker.http.unwrap(),
+            _ => panic!(),
+        }
+    };
+    let names = |http: &crate::engine::config::model::Http| {
+        http.upgrade.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let plain = of("");
+    assert_eq!(
+        (names(&plain).as_str(), plain.tunnel_timeout.limit()),
+        ("websocket", Some(Duration::from_secs(3600)))
+    );
+    assert_eq!(names(&of("worker.a.upgrade=TCP,websocket tcp\n")), "tcp websocket");
+    assert_eq!(names(&of("worker.a.upgrade=None\n")), "");
+    assert_eq!(of("worker.a.tunnel_timeout=0\n").tunnel_timeout.limit(), None);
+    let bad = |value: &str| errors(&format!("worker.list=a\nworker.a.type=http\nworker.a.upgrade={value}\n"));
+    assert_eq!(
+        bad("h2c"),
+        ["w.properties:3: worker.a.upgrade: not a protocol that may be changed to: 'h2c'"]
+    );
+    assert_eq!(bad(","), ["w.properties:3: worker.a.upgrade: names no protocol; 'none' forbids all of them"]);
+}
+
+#[test]
+fn twins_are_workers_of_type_http() {
+    let twin = "worker.list=a\nworker.a.type=ajp13\nworker.a.upgrade_worker=b\nworker.b.type=http\n";
+    let (set, diagnostics) = load(twin);
+    assert!(diagnostics.is_empty() && !set.is_listed("b"), "{diagnostics:?}");
+    match &set.workers[0].kind {
+        Kind::Ajp13(worker) => assert_eq!(worker.twin, set.index_of("b")),
+        _ => panic!(),
+    }
+    assert_eq!(
+        errors(&twin.replace("type=http", "type=status")),
+        ["w.properties:3: worker.a.upgrade_worker: worker 'b' has type status; it must have type http or https"]
+    );
 }
 
 #[test]

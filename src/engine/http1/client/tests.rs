@@ -221,7 +221,7 @@ fn no_body_where_none_can_be() {
 fn an_upgrade_must_have_been_asked_for() {
     let text = "HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n";
     let with = |upgrade| Client::new(Limits::default(), RequestBody::None, false, upgrade);
-    let mut client = with(Some(Upgrade::WebSocket));
+    let mut client = with(Some(Upgrade::WEBSOCKET));
     assert_eq!(read(&mut client, format!("{text}\u{1}frames").as_bytes()), ("101 close".into(), text.len()));
     assert!(client.upgraded());
     assert_eq!(with(None).feed(text.as_bytes()).unwrap_err(), Malformed::Upgrade);
@@ -232,10 +232,10 @@ fn an_upgrade_must_have_been_asked_for() {
         text.replace("Upgrade: ", "Upgrade: h2c\r\nUpgrade: "),
         "HTTP/1.1 101 Go\r\n\r\n".into(),
     ] {
-        let mut client = with(Some(Upgrade::WebSocket));
+        let mut client = with(Some(Upgrade::WEBSOCKET));
         assert_eq!(client.feed(bad.as_bytes()).unwrap_err(), Malformed::Upgrade, "{bad}");
     }
-    let mut client = with(Some(Upgrade::WebSocket));
+    let mut client = with(Some(Upgrade::WEBSOCKET));
     assert_eq!(read(&mut client, b"HTTP/1.1 426 No\r\nContent-Length: 0\r\n\r\n").0, "426 keep");
     assert!(!client.upgraded());
 }

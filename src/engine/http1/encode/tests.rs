@@ -358,11 +358,11 @@ fn what_would_break_a_line_is_refused() {
 #[test]
 fn a_websocket_is_asked_for_only_where_it_may_be() {
     let wish = sample("Connection:Upgrade|Upgrade:websocket|Sec-WebSocket-Key:x");
-    let allowed = Options { upgrade: true, ..Options::default() };
+    let allowed = Options { upgrade: &[Upgrade::WEBSOCKET], ..Options::default() };
     let names = ["connection", "upgrade"];
     assert_eq!(lines(&wish, &Options::default(), &names), [""; 0]);
     assert_eq!(lines(&wish, &allowed, &names), ["Connection: Upgrade", "Upgrade: websocket"]);
-    assert_eq!(encode(&mut Vec::new(), &wish, &WORKER, &allowed), Ok(Some(Upgrade::WebSocket)));
+    assert_eq!(encode(&mut Vec::new(), &wish, &WORKER, &allowed), Ok(Some(Upgrade::WEBSOCKET)));
     assert_eq!(lines(&sample("Connection:Upgrade|Upgrade:h2c"), &allowed, &names), [""; 0]);
     assert_eq!(encode(&mut Vec::new(), &wish, &WORKER, &Options::default()), Ok(None));
 }
