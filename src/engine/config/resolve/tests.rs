@@ -149,7 +149,9 @@ fn twins_are_workers_of_type_http() {
     }
     assert_eq!(
         errors(&twin.replace("type=http", "type=status")),
-        ["w.properties:3: worker.a.upgrade_worker: worker 'b' has type status; it must have type http or https"]
+        [
+            "w.properties:3: worker.a.upgrade_worker: worker 'b' has type status; it must have type http or https"
+        ]
     );
 }
 
