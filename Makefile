@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 10
 
 export APXS CARGO CARGO_TARGET_DIR
 
-.PHONY: all build run cluster test loom check bench bench-parts fuzz-smoke setup install uninstall clean help
+.PHONY: all build run cluster test loom valgrind soak check bench bench-parts fuzz-smoke setup install uninstall clean help
 
 all: build
 
@@ -53,6 +53,14 @@ test:
 ## loom: the counts of requests in work under all interleavings; a package and a build tree of their own
 loom:
 	RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)/loom' $(CARGO) test --release --locked --manifest-path tests/loom/Cargo.toml
+
+## valgrind: the tests of requests that wait without a thread, httpd under valgrind's memcheck (5 minutes)
+valgrind: build
+	@scripts/valgrind.sh memcheck
+
+## soak: 120,000 requests that wait without a thread, backends of 0 to 3 ms, aborts, graceful restarts (5 minutes)
+soak: build
+	MODJK_LONG=1 $(CARGO) test --locked --test live_async races -- --nocapture --test-threads=1
 
 ## check: formatting, lints and documentation, warnings are errors
 check:
