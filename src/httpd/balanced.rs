@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::adapt::adapt;
 use super::host::HttpdHost;
-use super::runtime::{Backend, Connections, Farm, InWork, wait};
+use super::runtime::{Backend, Connections, Farm, InWork, Queued, pass};
 use super::trip::{Order, Progress, waiting};
 use super::{lb_notes, report, tally};
 use crate::engine::balance::Ask;
@@ -71,6 +71,7 @@ impl<'r> Trip<'r> {
                 noted: false,
                 last: None,
                 detail: None,
+                queued: None,
                 current: None,
             },
             sticky,
@@ -103,7 +104,10 @@ impl<'r> Trip<'r> {
                 now,
             };
             match self.journey.step(host, &mut self.members, ask, block) {
-                Going::Wait(wait) => return Progress::Wait(waiting(wait, self.journey.link())),
+                Going::Wait(wait) => {
+                    let place = self.members.descriptor();
+                    return Progress::Wait(waiting(wait, self.journey.link(), place));
+                }
                 Going::Done(result) => result,
             }
         };
@@ -203,6 +207,8 @@ struct Members<'r> {
     last: Option<usize>,
     /// What the last failed connect had to say.
     detail: Option<String>,
+    /// It waits for a place.
+    queued: Option<Queued>,
     current: Option<Current<'r>>,
 }
 
@@ -237,7 +243,12 @@ impl<'r> Members<'r> {
 impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
     type Link = Lease;
 
-    fn begin(&mut self, host: &mut HttpdHost<'r>, pick: &Pick) -> Result<(), Cause> {
+    fn begin(
+        &mut self,
+        host: &mut HttpdHost<'r>,
+        pick: &Pick,
+        block: bool,
+    ) -> Result<Option<Duration>, Cause> {
         let request = host.request();
         let (live, farm) = (self.order.live, self.farm);
         let (Some(member), Some(facts), Some(worker)) = (
@@ -251,7 +262,11 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         self.follow_session(request, pick);
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
-        let in_work = worker.enter(live.generation.worker_cell(worker.place), wait)?;
+        let cell = live.generation.worker_cell(worker.place);
+        let in_work = match worker.enter(cell, wait, &mut self.queued, block)? {
+            Ok(in_work) => in_work,
+            Err(time) => return Ok(Some(time)),
+        };
         let mut view = worker.view(request.timeout());
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
@@ -275,7 +290,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         let links = Connections::new(worker);
         let _in_work = in_work.of(farm.balancer.state);
         self.current = Some(Current { worker, links, view, _in_work });
-        Ok(())
+        Ok(None)
     }
 
     fn step(&mut self, host: &mut HttpdHost<'r>, run: &mut Run<Lease>, block: bool) -> run::Progress {
@@ -367,12 +382,13 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         std::thread::sleep(time);
     }
 
-    fn queue(&mut self, _host: &mut HttpdHost<'r>) -> Result<(), Cause> {
+    fn queue(&mut self, _host: &mut HttpdHost<'r>, block: bool) -> Result<Option<Duration>, Cause> {
         let Some(queue) = self.farm.queue else { return Err(Cause::NoMember) };
         let state = self.farm.balancer.state;
         let cell = self.order.live.generation.balancer_cell(self.farm.place);
         let overrides = self.overrides;
-        wait(&state.gauge, cell, queue, |_| {
+        let mut queued = self.queued.take();
+        let passed = pass(&mut queued, (&state.gauge, cell), queue, block, |_| {
             self.farm
                 .balancer
                 .members
@@ -384,7 +400,9 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                     activation != Activation::Stopped && self.ready(place)
                 })
                 .then_some(())
-        })
+        });
+        self.queued = queued;
+        passed.map(Result::err)
     }
 
     fn others_in_work(&self, member: usize) -> bool {
@@ -394,6 +412,14 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
 }
 
 impl Members<'_> {
+    /// What tells of a place or a connection that is waited for.
+    fn descriptor(&self) -> Option<(i32, bool)> {
+        match &self.queued {
+            Some(queued) => Some((queued.descriptor(), false)),
+            None => self.current.as_ref()?.links.descriptor(),
+        }
+    }
+
     /// A member can take a request now.
     fn ready(&self, member: usize) -> bool {
         let usable = self.farm.balancer.members.get(member).is_some_and(|member| {

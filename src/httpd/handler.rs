@@ -189,7 +189,8 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     let codes = job.extensions.fail_on_status.as_ref();
     let fail_on = codes.map(|codes| request.pool().keep(fail_codes(codes)).as_slice());
     let order = Order { live, extensions: job.extensions, fail_on, uri: job.uri, begun };
-    match Trip::begin(&mut host, job.worker, order, lent::lend()) {
+    let block = !parking::may(request, live);
+    match Trip::begin(&mut host, job.worker, order, lent::lend(), block) {
         Ok(trip) => parking::serve(host, trip, job.worker, live, begun),
         Err(failure) => finish(&mut host, job.worker, begun, Err(failure)),
     }

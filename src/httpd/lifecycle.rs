@@ -358,7 +358,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             return false;
         }
     };
-    let parking = Arc::new(Parking::new(waiting::limit(main)));
+    let parking = Arc::new(Parking::new(waiting::limit(main), startup.threads_per_child()));
     let support = startup.parking();
     let known = waiting::is_known(support, startup.httpd_version());
     let names = generation.names();

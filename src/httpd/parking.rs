@@ -1,14 +1,14 @@
 //! When a request gives its thread back, and how it goes on.
 //!
-//! A request is served step by step. When a step has to wait, the thread waits along for a short time (`JkAsyncDelay`): most
-//! backends answer by then, and nothing was spent. After that the request is put aside, if it can be: a bell stands for
+//! A request is served step by step. When a step has to wait, the thread waits along for a short time (`JkAsyncDelay`), unless half of
+//! the process's threads do so already: most backends answer by then, and nothing was spent. After that the request is put aside, if it can be: a bell stands for
 //! what it waits for, the reactor of the child minds its deadlines, and a worker thread of httpd takes it up again when the bell rings. Where it
 //! cannot be put aside (MPM, HTTP/2, sub-requests, internal redirects, `JkAsyncLimit`), the thread waits as it always has.
 //!
 //! Times are monotonic ticks. Nothing in here knows the protocol.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::config::Live;
@@ -31,11 +31,7 @@ use crate::transport::epoll::{Interest, wait_briefly};
 use crate::transport::reactor::{Handle, Reactor, Ring, Wants, Watch};
 
 /// Default of `JkAsyncDelay`.
-pub(super) const DELAY: Duration = Duration::from_millis(5);
-/// So many short waits in vain halve the next ones.
-const VAIN: u32 = 4;
-/// After so many halvings there is no short wait any more, until requests are answered soon again.
-const SHORTEST: u32 = 4;
+pub(super) const DELAY: Duration = Duration::from_millis(50);
 /// The same for a request that has been put aside once: it is not one of the quick ones.
 const DELAY_AGAIN: Duration = Duration::from_millis(1);
 /// Longest time between two looks at a client that sends request body: input filters with time limits of their own notice
@@ -53,33 +49,32 @@ pub struct Parking {
     reactor: OnceLock<Handle>,
     /// It was said that the limit is reached.
     told: AtomicBool,
-    /// How many short waits have been in vain lately: up by one for each, down by half for each that was not.
-    vain: AtomicU32,
+    /// Threads that wait along at the moment.
+    held: AtomicUsize,
+    /// Most threads that may.
+    most_held: usize,
+}
+
+/// A thread that waits along.
+struct Held<'p>(&'p AtomicUsize);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Parking {
-    /// With this limit.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+    /// With this limit, in processes with so many threads.
+    pub fn new(limit: usize, threads: usize) -> Self {
+        Self { limit, most_held: threads / 2, ..Self::default() }
     }
 
-    /// How long the next request waits with its thread: the whole `delay`, less, or nothing, when that has been in vain lately, or many
-    /// slow requests that come at one time would hold all threads for nothing.
-    fn patience(&self, delay: Duration) -> Duration {
-        match self.vain.load(Ordering::Relaxed) / VAIN {
-            halvings @ 0..SHORTEST => delay / (1 << halvings),
-            _ => Duration::ZERO, // a tiny wait costs more than it can save
-        }
-    }
-
-    /// A request has been answered within the delay, or has not. (What is lost when two threads do this at once does not
-    /// matter.)
-    fn learn(&self, soon: bool) {
-        let vain = self.vain.load(Ordering::Relaxed);
-        let next = if soon { vain / 2 } else { (vain + 1).min(VAIN * SHORTEST * 2) };
-        if next != vain {
-            self.vain.store(next, Ordering::Relaxed);
-        }
+    /// The calling thread may wait along with its request. It may not when as many do as should: the others are for what can be
+    /// served at once.
+    fn hold(&self) -> Option<Held<'_>> {
+        let held = Held(&self.held);
+        (self.held.fetch_add(1, Ordering::Relaxed) < self.most_held).then_some(held)
     }
 
     /// Begins in a child; ends with `pool`.
@@ -94,6 +89,11 @@ impl Parking {
     }
 }
 
+/// The request can be put aside.
+pub(super) fn may(request: Request<'_>, live: &Live) -> bool {
+    live.park && request.can_park::<Jk>() && live.parking.reactor.get().is_some()
+}
+
 /// Serves a request to its end, or puts it aside.
 pub(super) fn serve<'r>(
     mut host: HttpdHost<'r>,
@@ -103,15 +103,15 @@ pub(super) fn serve<'r>(
     begun: Tick,
 ) -> Verdict {
     let request = host.request();
-    let Some(reactor) = live.parking.reactor.get().filter(|_| live.park && request.can_park::<Jk>()) else {
+    let Some(reactor) = live.parking.reactor.get().filter(|_| may(request, live)) else {
         return wait_to_the_end(host, trip, worker, begun);
     };
     host.set_patient(true);
-    let until = begun.after(live.parking.patience(live.delay));
+    let until = begun.after(live.delay);
+    let mut held = None;
     let wait = loop {
         let wait = match trip.step(&mut host, false) {
             Progress::Done(result) => {
-                live.parking.learn(true);
                 lent::restore(trip.take_buffers());
                 return finish(&mut host, worker, begun, result);
             }
@@ -121,6 +121,12 @@ pub(super) fn serve<'r>(
         if left.is_zero() {
             break wait;
         }
+        if held.is_none() {
+            held = live.parking.hold();
+            if held.is_none() {
+                break wait;
+            }
+        }
         if wait_briefly(descriptors(&wait, request), wait.patience.map_or(left, |most| most.min(left))) {
             continue;
         }
@@ -129,6 +135,7 @@ pub(super) fn serve<'r>(
             patience => break TripWait { patience: patience.map(|most| most.saturating_sub(left)), ..wait },
         }
     };
+    drop(held);
     let watch = match reactor.enter(live.parking.limit) {
         Ok(Some(watch)) => watch,
         Ok(None) => {
@@ -147,8 +154,7 @@ pub(super) fn serve<'r>(
         }
         Err(_) => return wait_to_the_end(host, trip, worker, begun),
     };
-    let mut job =
-        Box::new(Job { watch, trip: Some(trip), host, worker, live, begun, wait, due: None, fresh: true });
+    let mut job = Box::new(Job { watch, trip: Some(trip), host, worker, begun, wait, due: None });
     job.set(wait);
     job.slim();
     if !job.arm() {
@@ -184,13 +190,10 @@ struct Job<'r> {
     trip: Option<Trip<'r>>,
     host: HttpdHost<'r>,
     worker: Worker<'r>,
-    live: &'r Live,
     begun: Tick,
     wait: TripWait,
     /// End of the patience of `wait`.
     due: Option<Tick>,
-    /// It has not been taken up again.
-    fresh: bool,
 }
 
 impl<'r> Job<'r> {
@@ -286,9 +289,6 @@ impl Parked for Job<'_> {
     fn resume(&mut self, wake: Wake) -> Next {
         let ring = self.watch.disarm();
         let now = clock::now();
-        if std::mem::take(&mut self.fresh) {
-            self.live.parking.learn(now.since(self.begun) <= self.live.delay);
-        }
         if wake == Wake::GivenUp {
             if let Some(trip) = &mut self.trip {
                 trip.expire();
@@ -344,21 +344,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_in_vain_become_short_and_success_makes_them_long_again() {
-        let parking = Parking::new(1);
-        assert_eq!(parking.patience(DELAY), DELAY);
-        for _ in 0..VAIN {
-            parking.learn(false);
-        }
-        assert_eq!(parking.patience(DELAY), DELAY / 2);
-        for _ in 0..100 {
-            parking.learn(false);
-        }
-        assert_eq!(parking.patience(DELAY), Duration::ZERO);
-        for _ in 0..6 {
-            parking.learn(true);
-        }
-        assert_eq!(parking.patience(DELAY), DELAY);
-        assert_eq!(parking.patience(Duration::ZERO), Duration::ZERO);
+    fn half_of_the_threads_wait_along_at_most() {
+        let parking = Parking::new(1, 5);
+        let held = [parking.hold(), parking.hold()];
+        assert!(held.iter().all(Option::is_some));
+        assert!(parking.hold().is_none() && parking.hold().is_none());
+        drop(held);
+        assert!(parking.hold().is_some());
+        assert!(Parking::new(1, 1).hold().is_none());
     }
 }

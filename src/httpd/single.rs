@@ -2,14 +2,15 @@
 
 use super::adapt::adapt;
 use super::host::HttpdHost;
-use super::runtime::{Backend, Connections, InWork};
+use super::runtime::{Backend, Connections, InWork, Queued};
 use super::trip::{Order, Progress, waiting};
 use super::{report, tally};
-use crate::engine::error::{Failure, Stage};
+use crate::engine::error::{Cause, Failure, Stage};
 use crate::engine::proxy::Buffers;
 use crate::engine::proxy::attempts::{Attempt, WorkerView};
 use crate::engine::proxy::pump::Traffic;
-use crate::engine::proxy::run::{self, Run};
+use crate::engine::proxy::run::{self, Run, Wait};
+use crate::ffi::request::Request;
 use crate::transport::pool::Lease;
 
 /// A request on its way to the worker.
@@ -19,11 +20,13 @@ pub(super) struct Trip<'r> {
     view: WorkerView<'r>,
     links: Connections<'r>,
     run: Run<Lease>,
-    _in_work: InWork,
+    /// `None` as long as it waits for its place.
+    in_work: Option<InWork>,
+    queued: Option<Queued>,
 }
 
 impl<'r> Trip<'r> {
-    /// Begins.
+    /// Begins. `block`: may wait for a place at the worker.
     ///
     /// # Errors
     /// The worker has too much to do; this is logged.
@@ -32,32 +35,44 @@ impl<'r> Trip<'r> {
         worker: &'r Backend,
         order: Order<'r>,
         buffers: Buffers,
+        block: bool,
     ) -> Result<Self, Failure> {
         let request = host.request();
         let live = order.live;
         request.note(c"JK_WORKER_TYPE", worker.type_name());
         let links = Connections::new(worker);
         let cell = live.generation.worker_cell(worker.place);
-        let in_work = worker.enter(cell, true).map_err(|cause| {
-            let failure = Failure::early(cause, Stage::Acquire);
-            let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
-            report::report(request, live, worker, &links, order.begun, &attempt);
-            failure
-        })?;
+        let mut queued = None;
+        let in_work = worker.enter(cell, true, &mut queued, block);
+        let in_work = in_work.map_err(|cause| busy(request, worker, &order, &links, cause))?.ok();
         let mut view = worker.view(request.timeout());
         adapt(&mut view, request, live, order.extensions, order.fail_on);
-        Ok(Self { worker, order, view, links, run: Run::new(buffers, None), _in_work: in_work })
+        Ok(Self { worker, order, view, links, run: Run::new(buffers, None), in_work, queued })
     }
 
     /// See [`super::trip::Trip::step`].
     pub(super) fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         let Self { worker, order, links, .. } = self;
+        if self.in_work.is_none() {
+            let cell = order.live.generation.worker_cell(worker.place);
+            match worker.enter(cell, true, &mut self.queued, block) {
+                Ok(Ok(in_work)) => self.in_work = Some(in_work),
+                Ok(Err(time)) => {
+                    let place = self.queued.as_ref().map(|queued| (queued.descriptor(), false));
+                    return Progress::Wait(waiting(Wait::for_place(Some(time)), None, place));
+                }
+                Err(cause) => return Progress::Done(Err(busy(host.request(), worker, order, links, cause))),
+            }
+        }
         let progress = self.run.step(host, links, &self.view, block, |host, attempt| {
             tally::repeated(worker.state, attempt);
             report::report(host.request(), order.live, worker, links, order.begun, attempt);
         });
         let result = match progress {
-            run::Progress::Wait(wait) => return Progress::Wait(waiting(wait, self.run.link())),
+            run::Progress::Wait(wait) => {
+                let place = links.descriptor();
+                return Progress::Wait(waiting(wait, self.run.link(), place));
+            }
             run::Progress::Done(result) => result,
         };
         tally::ended(worker.state, &result, self.view.manner.fail_on);
@@ -80,8 +95,9 @@ impl<'r> Trip<'r> {
     }
 
     /// See [`super::trip::Trip::lose_client`].
-    pub(super) fn lose_client(&mut self) {
+    pub(super) fn lose_client(&mut self) -> bool {
         self.run.lose_client();
+        self.in_work.is_some()
     }
 
     /// See [`super::trip::Trip::buffers`].
@@ -93,4 +109,18 @@ impl<'r> Trip<'r> {
     pub(super) fn take_buffers(&mut self) -> Buffers {
         self.run.take_parts().0
     }
+}
+
+/// The worker has too much to do; this is logged.
+fn busy(
+    request: Request<'_>,
+    worker: &Backend,
+    order: &Order<'_>,
+    links: &Connections<'_>,
+    cause: Cause,
+) -> Failure {
+    let failure = Failure::early(cause, Stage::Acquire);
+    let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
+    report::report(request, order.live, worker, links, order.begun, &attempt);
+    failure
 }

@@ -32,7 +32,8 @@ pub(super) struct Order<'r> {
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TripWait {
-    /// The descriptor of the connection to the backend, which has to be readable; `None`: it does not matter.
+    /// The descriptor of the connection to the backend, or of what has to come before it, which has to be readable; `None`: it does
+    /// not matter.
     pub link: Option<i32>,
     /// Or writable.
     pub link_writable: bool,
@@ -66,7 +67,7 @@ pub(super) enum Trip<'r> {
 }
 
 impl<'r> Trip<'r> {
-    /// Begins.
+    /// Begins. `block`: may wait for a place at the worker.
     ///
     /// # Errors
     /// The worker has too much to do; this is logged.
@@ -75,9 +76,12 @@ impl<'r> Trip<'r> {
         worker: Worker<'r>,
         order: Order<'r>,
         buffers: Buffers,
+        block: bool,
     ) -> Result<Self, Failure> {
         match worker {
-            Worker::Single(worker) => single::Trip::begin(host, worker, order, buffers).map(Self::Single),
+            Worker::Single(worker) => {
+                single::Trip::begin(host, worker, order, buffers, block).map(Self::Single)
+            }
             Worker::Balancer(farm) => {
                 Ok(Self::Balanced(balanced::Trip::begin(host.request(), farm, order, buffers)))
             }
@@ -105,10 +109,7 @@ impl<'r> Trip<'r> {
     /// The client is gone; the next step ends the request. False: there is nothing to end, it should be dropped.
     pub(super) fn lose_client(&mut self) -> bool {
         match self {
-            Self::Single(trip) => {
-                trip.lose_client();
-                true
-            }
+            Self::Single(trip) => trip.lose_client(),
             Self::Balanced(trip) => trip.lose_client(),
         }
     }
@@ -130,11 +131,14 @@ impl<'r> Trip<'r> {
     }
 }
 
-/// The wait of the engine with the descriptor it is about.
-pub(super) fn waiting(wait: Wait, link: Option<&mut Lease>) -> TripWait {
+/// The wait of the engine with the descriptor it is about: that of the connection, or the one that tells of a `place`, which has to
+/// become writable if that is true, else readable.
+pub(super) fn waiting(wait: Wait, link: Option<&mut Lease>, place: Option<(i32, bool)>) -> TripWait {
+    let place = place.filter(|_| wait.place);
+    let link = link.filter(|_| wait.link_readable).map(|link| link.as_raw_fd());
     TripWait {
-        link: link.filter(|_| wait.link_readable).map(|link| link.as_raw_fd()),
-        link_writable: wait.interest.link_writable,
+        link: link.or(place.map(|(fd, _)| fd)),
+        link_writable: wait.interest.link_writable || place.is_some_and(|(_, writable)| writable),
         client_readable: wait.interest.client_readable,
         client_writable: wait.interest.client_writable,
         patience: wait.patience,

@@ -386,7 +386,8 @@ impl Httpd {
             quiet = if children.iter().all(|pid| process::is_quiet(*pid)) { quiet + 1 } else { 0 };
             quiet == 3
         });
-        let patience = if std::env::var_os("MODJK_TOOL").is_some() { super::PATIENCE } else { Duration::from_secs(10) };
+        let patience =
+            if std::env::var_os("MODJK_TOOL").is_some() { super::PATIENCE } else { Duration::from_secs(10) };
         process::stop(&mut child, libc::SIGTERM, patience).is_some()
     }
 
@@ -457,9 +458,12 @@ impl Httpd {
         files
             .filter(|file| file.file_name().to_string_lossy().starts_with("tool."))
             .flat_map(|file| {
-                let text = String::from_utf8_lossy(&std::fs::read(file.path()).unwrap_or_default()).into_owned();
-                let bare: Vec<&str> =
-                    text.lines().map(|line| line.trim_start_matches(['=', '-']).trim_start_matches(char::is_numeric)).collect();
+                let text =
+                    String::from_utf8_lossy(&std::fs::read(file.path()).unwrap_or_default()).into_owned();
+                let bare: Vec<&str> = text
+                    .lines()
+                    .map(|line| line.trim_start_matches(['=', '-']).trim_start_matches(char::is_numeric))
+                    .collect();
                 let blocks = bare.split(|line| line.trim_matches(['=', '-', ' ']).is_empty());
                 blocks.map(|block| block.join("\n")).filter(|it| it.contains("mod_jk_rs")).collect::<Vec<_>>()
             })

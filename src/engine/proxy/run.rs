@@ -3,14 +3,14 @@
 //! An attempt takes a connection (a pooled one if there is one), probes it when the worker asks for that, sends the request
 //! and passes the response on. What may be repeated is decided by [`Failure::may_retry`] alone.
 //!
-//! The machine can be put aside wherever it would wait, except while it connects: [`Run::step`] says what for, and is called
+//! The machine can be put aside wherever it would wait: [`Run::step`] says what for, and is called
 //! again when that has come or [`Run::expire`] was told that it has not. A blocking step waits by itself instead.
 //!
 //! Source: the retry loop of mod_jk's `ajp_service`, with its unsafe repetitions left out.
 
 use std::time::Duration;
 
-use super::attempts::{Attempt, Links, Served, WorkerView};
+use super::attempts::{Attempt, Links, Reached, Served, WorkerView};
 use super::buffers::Buffers;
 use super::host::{BodyRead, Host, fill};
 use super::http::{self, Question, Reply};
@@ -25,10 +25,24 @@ use crate::engine::units::Tick;
 pub struct Wait {
     /// The connection to the backend has something to read ([`Run::link`]).
     pub link_readable: bool,
+    /// There is no connection yet, or no place for the request: who is asked for it knows what this is about.
+    pub place: bool,
     /// What else.
     pub interest: Interest,
     /// How long at most; `None`: for ever.
     pub patience: Option<Duration>,
+}
+
+impl Wait {
+    /// For a connection, or a place.
+    pub fn for_place(patience: Option<Duration>) -> Self {
+        Self { link_readable: false, place: true, interest: NOTHING, patience }
+    }
+
+    /// For the time to pass.
+    pub fn pause(time: Duration) -> Self {
+        Self { link_readable: false, place: false, interest: NOTHING, patience: Some(time) }
+    }
 }
 
 /// How far a step came.
@@ -158,7 +172,7 @@ impl<L: Link> Run<L> {
         loop {
             let after = match std::mem::replace(&mut self.phase, Phase::Over) {
                 phase if self.alone => After::End(Err(self.abandon(host, links, worker, phase))),
-                Phase::Acquire => self.acquire(host, links, worker),
+                Phase::Acquire => self.acquire(host, links, worker, block),
                 Phase::Ping { link, reused, ping, timeout, until } => {
                     self.ping(host, links, worker, (link, reused), (ping, timeout, until), block)
                 }
@@ -259,9 +273,20 @@ impl<L: Link> Run<L> {
         host: &mut H,
         links: &P,
         worker: &WorkerView<'_>,
+        block: bool,
     ) -> After<L> {
-        let (link, reused) = match links.acquire(self.fresh || self.proven) {
-            Ok(acquired) => acquired,
+        let fresh = self.fresh || self.proven;
+        let reached = if block {
+            links.acquire(fresh).map(|(link, reused)| Reached::Link(link, reused))
+        } else {
+            links.reach(fresh)
+        };
+        let (link, reused) = match reached {
+            Ok(Reached::Link(link, reused)) => (link, reused),
+            Ok(Reached::Wait(patience)) => {
+                self.expired = false; // what came of that is known there
+                return After::Wait(Phase::Acquire, Wait::for_place(patience));
+            }
             Err(failure) => return After::End(Err(failure)),
         };
         let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
@@ -297,7 +322,11 @@ impl<L: Link> Run<L> {
                 if !left.is_zero() && !std::mem::take(&mut self.expired) {
                     let interest = Interest { link_writable: writable, ..NOTHING };
                     let phase = Phase::Ping { link, reused, ping: state, timeout, until };
-                    return After::Wait(phase, Wait { link_readable: true, interest, patience: Some(left) });
+                    let patience = Some(left);
+                    return After::Wait(
+                        phase,
+                        Wait { link_readable: true, place: false, interest, patience },
+                    );
                 }
                 Cause::Silent { limit_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
             }
@@ -354,7 +383,7 @@ impl<L: Link> Run<L> {
                 Ok(BodyRead::WouldBlock) if !std::mem::take(&mut self.expired) => {
                     let interest = Interest { client_readable: true, ..NOTHING };
                     let patience = Some(worker.manner.timing.client);
-                    let wait = Wait { link_readable: false, interest, patience };
+                    let wait = Wait { link_readable: false, place: false, interest, patience };
                     return After::Wait(Phase::Ready { link, reused }, wait);
                 }
                 other => {
@@ -398,7 +427,7 @@ impl<L: Link> Run<L> {
             Drive::Wait(interest, patience) => {
                 let phase = Phase::Exchange { link, reused, interest: Some(interest) };
                 let link_readable = !interest.client_writable;
-                return After::Wait(phase, Wait { link_readable, interest, patience });
+                return After::Wait(phase, Wait { link_readable, place: false, interest, patience });
             }
         };
         let Remains { traffic, buffers, body_left, replaced, surplus } = running.remains();
@@ -439,7 +468,6 @@ impl<L: Link> Run<L> {
             return After::Next(Phase::Acquire);
         }
         self.expired = false;
-        let wait = Wait { link_readable: false, interest: NOTHING, patience: Some(left) };
-        After::Wait(Phase::Pause { until }, wait)
+        After::Wait(Phase::Pause { until }, Wait::pause(left))
     }
 }
