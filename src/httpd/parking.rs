@@ -49,6 +49,8 @@ pub struct Parking {
     reactor: OnceLock<Handle>,
     /// It was said that the limit is reached.
     told: AtomicBool,
+    /// It was said that requests cannot be put aside.
+    told_why: AtomicBool,
     /// Threads that wait along at the moment.
     held: AtomicUsize,
     /// Most threads that may.
@@ -152,16 +154,29 @@ pub(super) fn serve<'r>(
             }
             return wait_to_the_end(host, trip, worker, begun);
         }
-        Err(_) => return wait_to_the_end(host, trip, worker, begun),
+        Err(error) => {
+            without_bell(live, request, &error);
+            return wait_to_the_end(host, trip, worker, begun);
+        }
     };
     let mut job = Box::new(Job { watch, trip: Some(trip), host, worker, begun, wait, due: None });
     job.set(wait);
     job.slim();
-    if !job.arm() {
+    if let Err(error) = job.arm() {
+        without_bell(live, request, &error);
         return job.wait_to_the_end();
     }
     let bell = job.watch.descriptor();
     if request.park::<Jk>(job, bell) { Verdict::Parked } else { Verdict::Status(500) }
+}
+
+/// Says, once, that a request that could be put aside is not.
+#[cold]
+fn without_bell(live: &Live, request: Request<'_>, error: &std::io::Error) {
+    if !live.parking.told_why.swap(true, Ordering::Relaxed) {
+        let text = format_args!("a request that waits holds its thread, as others may: {error}");
+        live.log.request(request, Level::Error, messages::NO_BELL, text);
+    }
 }
 
 /// Serves a request to its end, waiting where it has to.
@@ -204,7 +219,7 @@ impl<'r> Job<'r> {
     }
 
     /// Has the bell ring in time.
-    fn arm(&mut self) -> bool {
+    fn arm(&mut self) -> std::io::Result<()> {
         let [link, client] = descriptors(&self.wait, self.host.request());
         // Lost clients are noticed whatever the wait is for.
         let client = client.or_else(|| Some((self.host.request().client_descriptor()?, Interest::default())));
@@ -212,7 +227,7 @@ impl<'r> Job<'r> {
         let again = (self.host.request().mpm_timeout() / 2).max(LEAST_AGAIN);
         let again = if self.wait.client_readable { again.min(CLIENT_LOOK) } else { again };
         let again = Some(clock::now().after(again));
-        self.watch.arm(&Wants { link, client, due: self.due, again }).is_ok()
+        self.watch.arm(&Wants { link, client, due: self.due, again })
     }
 
     /// It is over.
@@ -268,7 +283,10 @@ impl<'r> Job<'r> {
     /// Waits on.
     fn rest(&mut self) -> Next {
         self.slim();
-        if self.arm() { Next::Wait(self.watch.descriptor()) } else { Next::Done(self.wait_to_the_end()) }
+        match self.arm() {
+            Ok(()) => Next::Wait(self.watch.descriptor()),
+            Err(_) => Next::Done(self.wait_to_the_end()),
+        }
     }
 
     /// Ends with `cause` a request that could not end by itself.

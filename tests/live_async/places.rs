@@ -54,7 +54,9 @@ fn order(backend: &Backend) -> Vec<usize> {
         .iter()
         .flat_map(|connection| connection.events.clone())
         .filter_map(|(at, event)| match event {
-            crate::support::Event::Request(request) => Some((at, request.uri.rsplit('/').next()?.parse().ok()?)),
+            crate::support::Event::Request(request) => {
+                Some((at, request.uri.rsplit('/').next()?.parse().ok()?))
+            }
             _ => None,
         })
         .collect();
@@ -96,7 +98,9 @@ fn who_leaves_the_queue_of_a_pool_leaves_nothing_behind() {
     for client in clients.drain(1..8) {
         client.reset();
     }
-    wait_until("they are noticed", || httpd.jk_log().matches("JK0210").count() >= 7 || descriptors(&httpd) + 14 <= before);
+    wait_until("they are noticed", || {
+        httpd.jk_log().matches("JK0210").count() >= 7 || descriptors(&httpd) + 14 <= before
+    });
     gate.open();
     assert_eq!(clients[0].read_response().text(), path(0));
     assert_eq!(clients[1].read_response().text(), path(8));
@@ -227,7 +231,8 @@ fn connecting_holds_no_thread() {
 #[test]
 fn connections_are_opened_without_waiting_and_refusals_are_told() {
     let backend = Backend::start();
-    let settings = "worker.list=none\nworker.none.type=ajp13\nworker.none.host=127.0.0.1\nworker.none.port=@PORT0@";
+    let settings =
+        "worker.list=none\nworker.none.type=ajp13\nworker.none.host=127.0.0.1\nworker.none.port=@PORT0@";
     let free = crate::support::ports::free_port().to_string();
     let httpd = builder(Mpm::Event, &backend)
         .workers(settings.replace("@PORT0@", &free))

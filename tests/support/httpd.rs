@@ -10,6 +10,7 @@
 //! what it writes to `@ROOT@/logs/tool.*` is searched for reports that name the module when the test ends.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
@@ -120,6 +121,7 @@ pub struct Builder {
     servers: u32,
     threads: u32,
     environment: Vec<(String, String)>,
+    descriptors: Option<u64>,
     allowed: Vec<String>,
 }
 
@@ -199,6 +201,12 @@ impl Builder {
         self
     }
 
+    /// Most descriptors that each process of httpd may open.
+    pub fn descriptors(mut self, most: usize) -> Self {
+        self.descriptors = Some(most as u64);
+        self
+    }
+
     /// A log line with this text is no sign of a crash in this test.
     pub fn allow_log(mut self, text: &str) -> Self {
         self.allowed.push(text.to_owned());
@@ -260,6 +268,7 @@ impl Httpd {
             servers: 1,
             threads: 8,
             environment: Vec::new(),
+            descriptors: None,
             allowed: Vec::new(),
         }
     }
@@ -482,6 +491,16 @@ impl Httpd {
         let mut command = Command::new(words.next().expect("the program"));
         command.args(words);
         command.arg("-d").arg(self.root.path()).arg("-f").arg(self.root.path().join("conf/httpd.conf"));
+        if let Some(most) = self.builder.descriptors {
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+            // SAFETY: between fork and exec, one system call that reads a limit the closure owns.
+            unsafe {
+                command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                });
+            }
+        }
         command.envs(self.builder.environment.iter().map(|(name, value)| (name, value)));
         command
     }
