@@ -30,7 +30,9 @@ fn http() -> HttpBackend {
 fn sessions_stay_and_requests_fail_over(mpm: Mpm) {
     let mut one = ajp();
     let two = http();
-    let httpd = Httpd::builder().mpm(mpm).workers(balancer(&one, &two, "")).conf("JkMount /b/* b").start();
+    // The connection of the client must outlast the polling for the member that comes back.
+    let conf = "JkMount /b/* b\nMaxKeepAliveRequests 0";
+    let httpd = Httpd::builder().mpm(mpm).workers(balancer(&one, &two, "")).conf(conf).start();
     let mut client = Client::connect(httpd.port());
     let mut node = |route: &str, body: &[u8]| {
         let cookie = format!("JSESSIONID=abc.{route}");

@@ -1,5 +1,5 @@
 //! Asks an HTTP backend whether it is alive, on a connection that carries nothing else meanwhile: the driver of
-//! [`http1::probe`](crate::engine::http1::probe), as [`ping`](super::attempts::ping) is of CPing.
+//! [`http1::probe`](crate::engine::http1::probe), as [`ping`](super::ping::ping) is of CPing.
 
 use std::time::Duration;
 
