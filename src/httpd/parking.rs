@@ -137,6 +137,9 @@ pub(super) fn serve<'r>(
             patience => break TripWait { patience: patience.map(|most| most.saturating_sub(left)), ..wait },
         }
     };
+    if request.server_stops() {
+        return wait_to_the_end(host, trip, worker, begun);
+    }
     drop(held);
     let watch = match reactor.enter(live.parking.limit) {
         Ok(Some(watch)) => watch,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Backend, Client, Httpd, Mpm, client, wait_until};
+use crate::support::{Backend, Client, ConnectionLog, Httpd, Mpm, client, wait_until};
 use crate::{builder, descriptors};
 
 /// Requests of each client; more with `MODJK_LONG`.
@@ -53,8 +53,8 @@ fn ids_come_back() {
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|number| {
-                    let (httpd, tally) = (&httpd, &tally);
-                    scope.spawn(move || requests(httpd, number, tally))
+                    let (httpd, backend, tally) = (&httpd, &backend, &tally);
+                    scope.spawn(move || requests(httpd, backend, number, tally))
                 })
                 .collect();
             scope.spawn(|| {
@@ -80,7 +80,7 @@ fn ids_come_back() {
 }
 
 /// The requests of one client, of which every one that is not aborted is answered with its own id.
-fn requests(httpd: &Httpd, number: u64, tally: &Tally) {
+fn requests(httpd: &Httpd, backend: &Backend, number: u64, tally: &Tally) {
     let mut state = 0x1234_5678 + number * 0x9e37_79b9;
     let mut kept: Option<Client> = None;
     for round in 0..rounds() {
@@ -106,7 +106,16 @@ fn requests(httpd: &Httpd, number: u64, tally: &Tally) {
         }
         let (client, answer) = match first {
             Some(Ok(answered)) => answered,
-            _ => ask(Client::connect(httpd.port())).unwrap_or_else(|error| panic!("{path}: {error}")),
+            again => ask(Client::connect(httpd.port())).unwrap_or_else(|error| {
+                let came = backend
+                    .log()
+                    .iter()
+                    .flat_map(ConnectionLog::requests)
+                    .filter(|it| it.uri == path)
+                    .count();
+                let how = if again.is_some() { "once more" } else { "for the first time" };
+                panic!("{path}, sent {how}, came to the backend {came} times: {error}")
+            }),
         };
         let wanted = format!("{path} {}", "x".repeat(usize::try_from(micros).unwrap() * 3));
         assert_eq!(answer.status, 200, "{path}");
