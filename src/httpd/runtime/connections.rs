@@ -30,6 +30,7 @@ pub struct Connections<'w> {
 
 /// A connection that is not there yet.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each request, and nearly always the large one")]
 enum Pending {
     /// All of the pool are in use.
     Pool(Ticket),
