@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 10
 
 export APXS CARGO CARGO_TARGET_DIR
 
-.PHONY: all build run cluster test loom check bench bench-parts fuzz-smoke setup install uninstall clean help
+.PHONY: all build run cluster test loom valgrind soak check bench bench-parts fuzz-smoke setup install uninstall clean help
 
 all: build
 
@@ -54,13 +54,21 @@ test:
 loom:
 	RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)/loom' $(CARGO) test --release --locked --manifest-path tests/loom/Cargo.toml
 
+## valgrind: the tests of requests that wait without a thread, httpd under valgrind's memcheck (5 minutes)
+valgrind: build
+	@scripts/valgrind.sh memcheck
+
+## soak: 120,000 requests that wait without a thread, backends of 0 to 3 ms, aborts, graceful restarts (5 minutes)
+soak: build
+	MODJK_LONG=1 $(CARGO) test --locked --test live_async races -- --nocapture --test-threads=1
+
 ## check: formatting, lints and documentation, warnings are errors
 check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps --document-private-items
 
-## bench: next to mod_jk and mod_proxy_ajp, about 15 minutes; BENCH_QUICK=1, BENCH_ROUNDS=n, BENCH_ONLY=instructions,balancing,failover,calls,cpu,http,memory
+## bench: next to mod_jk and mod_proxy_ajp, about 15 minutes; BENCH_QUICK=1, BENCH_ROUNDS=n, BENCH_ONLY=instructions,balancing,failover,calls,cpu,http,memory,waiting
 bench: build
 	$(CARGO) bench --locked --bench httpd
 

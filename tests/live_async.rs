@@ -1,7 +1,7 @@
 //! Requests that wait without a thread (`JkAsync`): many of them on few threads, and everything else as it always was.
 //!
 //! `waiting` for the first octet of the answer, `conversation` what else happens on such a connection, `endings` lost clients,
-//! time limits and restarts, `bodies` uploads and slow readers, `races` quick backends and random aborts.
+//! time limits and restarts, `places` connections and queues that are waited for, `bodies` uploads and slow readers, `races` quick backends and random aborts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 mod support;
@@ -12,6 +12,8 @@ mod bodies;
 mod conversation;
 #[path = "live_async/endings.rs"]
 mod endings;
+#[path = "live_async/places.rs"]
+mod places;
 #[path = "live_async/races.rs"]
 mod races;
 #[path = "live_async/waiting.rs"]

@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::digest::sha256_hex;
 use support::{Client, Ended, Httpd, Mpm, Response, Tomcat, client, pattern, wait_until};
@@ -319,4 +319,36 @@ fn large_packets() {
     let echo = client.request("GET", "/echo.jsp", &fields, b"");
     assert_eq!(echo.fact("header.x-3"), Some(long.clone()));
     wait_until("no error", || httpd.crash_signs(&[]).is_empty());
+}
+
+#[test]
+fn slow_pages_hold_no_thread() {
+    const PAGE: &str = "<%@ page contentType=\"text/plain\" %><% Thread.sleep(1500); %>id=<%= request.getParameter(\"id\") %>";
+    let tomcat = Tomcat::builder().page("slow.jsp", PAGE).without_examples().start();
+    let httpd = Httpd::builder()
+        .threads_per_child(4)
+        .workers(tomcat.worker("node1"))
+        .file("htdocs/file.txt", "from disk\n")
+        .conf("JkMount /*.jsp node1\nJkAsync On\nAsyncRequestWorkerFactor 100")
+        .start();
+    assert!(client::get(httpd.port(), "/slow.jsp?id=first").text().contains("id=first"));
+    let begun = Instant::now();
+    let mut clients: Vec<Client> = (0..40)
+        .map(|id| {
+            let mut client = Client::connect(httpd.port());
+            client.send(format!("GET /slow.jsp?id={id} HTTP/1.1\r\nHost: h\r\n\r\n"));
+            client
+        })
+        .collect();
+    assert_eq!(client::get(httpd.port(), "/file.txt").text(), "from disk\n");
+    assert!(begun.elapsed() < Duration::from_millis(1400), "the file came after {:?}", begun.elapsed());
+    clients.pop().unwrap().reset();
+    for (id, client) in clients.iter_mut().enumerate() {
+        let answer = client.read_response();
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.fact("id").as_deref(), Some(&*id.to_string()));
+    }
+    // Four threads would have needed ten times as long as one page takes.
+    assert!(begun.elapsed() < Duration::from_millis(10 * 1500), "{:?}", begun.elapsed());
+    httpd.assert_no_errors(&["AH00484"]);
 }

@@ -7,7 +7,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `BENCH_ONLY` | sections, separated by commas: `instructions`, `balancing`, `failover`, `calls`, `cpu`, `http`, `memory`; or `profile` (which functions) |
+//! | `BENCH_ONLY` | sections, separated by commas: `instructions`, `balancing`, `failover`, `calls`, `cpu`, `http`, `memory`, `waiting`; or `profile` (which functions) |
 //! | `BENCH_ROUNDS` | rounds of what is measured in rounds (7) |
 //! | `BENCH_QUICK=1` | few and short rounds: to see that all is well, not to report |
 //! | `BENCH_PROFILE` | the work to profile: `1k` (default), `64k`, `headers`, or a balancer: `lb2`, `lb2sticky`, `lb64`, `lb64sticky` |
@@ -41,6 +41,7 @@ mod report;
 mod server;
 mod shots;
 mod traced;
+mod waiting;
 
 use report::Section;
 use server::Kind;
@@ -83,7 +84,7 @@ fn main() {
     let started = std::time::Instant::now();
     let facts = report::facts(&plan);
     println!("{facts}");
-    let runs: [(&str, Run); 7] = [
+    let runs: [(&str, Run); 8] = [
         ("instructions", instructions::run),
         ("balancing", balancing::run),
         ("failover", failover::run),
@@ -91,6 +92,7 @@ fn main() {
         ("cpu", cpu::run),
         ("http", http::run),
         ("memory", memory::run),
+        ("waiting", waiting::run),
     ];
     let mut sections = Vec::new();
     for (name, run) in runs {

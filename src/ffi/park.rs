@@ -153,6 +153,18 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// This process is about to end, and may poll no connection any more that it had not counted when it was told to: what is parked
+    /// now may be lost.
+    ///
+    /// The listener of the MPM ends when it has been told to and no connection is counted, and connections are counted when a worker
+    /// thread takes them. It is told behind this state is set, so a request that still finds it unset has been counted in time.
+    pub fn server_stops(self) -> bool {
+        let mut state: c_int = 0;
+        // SAFETY: `state` is written on success only.
+        let status = unsafe { sys::ap_mpm_query(sys::AP_MPMQ_MPM_STATE as c_int, &raw mut state) };
+        status == 0 && state == sys::AP_MPMQ_STOPPING as c_int
+    }
+
     /// Puts the request aside until `bell` is readable. [`Request::can_park`] has been true, and the handler answers
     /// [`Verdict::Parked`] next. False: it cannot be, and nothing was done but dropping `job`.
     pub fn park<M: Module>(self, job: Box<dyn Parked + 'r>, bell: RawFd) -> bool {

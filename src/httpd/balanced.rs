@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::adapt::adapt;
 use super::handler::waited_in_vain;
 use super::host::HttpdHost;
-use super::runtime::{Backend, Connections, Farm, InWork, wait};
+use super::runtime::{Backend, Connections, Farm, InWork, Queued, pass};
 use super::trip::{Order, Progress, Way, source, waiting};
 use super::{lb_notes, report, tally, twin};
 use crate::engine::balance::Ask;
@@ -72,6 +72,7 @@ impl<'r> Trip<'r> {
                 last: None,
                 target: None,
                 detail: None,
+                queued: None,
                 current: None,
             },
             sticky,
@@ -109,7 +110,10 @@ impl<'r> Way<'r> for Trip<'r> {
                 now,
             };
             match self.journey.step(host, &mut self.members, ask, block) {
-                Going::Wait(wait) => return Progress::Wait(waiting(wait, self.journey.link())),
+                Going::Wait(wait) => {
+                    let place = self.members.descriptor();
+                    return Progress::Wait(waiting(wait, self.journey.link(), place));
+                }
                 Going::Done(result) => result,
             }
         };
@@ -209,6 +213,8 @@ struct Members<'r> {
     target: Option<&'r Backend>,
     /// What the last failed connect had to say.
     detail: Option<String>,
+    /// It waits for a place.
+    queued: Option<Queued>,
     current: Option<Current<'r>>,
 }
 
@@ -244,7 +250,12 @@ impl<'r> Members<'r> {
 impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
     type Link = Lease;
 
-    fn begin(&mut self, host: &mut HttpdHost<'r>, pick: &Pick) -> Result<(), Cause> {
+    fn begin(
+        &mut self,
+        host: &mut HttpdHost<'r>,
+        pick: &Pick,
+        block: bool,
+    ) -> Result<Option<Duration>, Cause> {
         let request = host.request();
         let (live, farm) = (self.order.live, self.farm);
         let (Some(member), Some(facts), Some(worker)) = (
@@ -258,9 +269,12 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         self.follow_session(request, pick);
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
-        let in_work = worker
-            .enter(live.generation.worker_cell(worker.place), wait)
-            .inspect_err(|cause| host.times.queue += waited_in_vain(*cause))?;
+        let cell = live.generation.worker_cell(worker.place);
+        let entered = worker.enter(cell, wait, &mut self.queued, block);
+        let in_work = match entered.inspect_err(|cause| host.times.queue += waited_in_vain(*cause))? {
+            Ok(in_work) => in_work,
+            Err(time) => return Ok(Some(time)),
+        };
         host.times.queue += in_work.waited();
         let _in_work = in_work.of(farm.balancer.state);
         let target = twin::of(host, live, worker);
@@ -290,7 +304,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             cookie.write(facts.route.as_bytes(), host.head().secure, &mut text);
             request.pool().copy(&text)
         }));
-        Ok(())
+        Ok(None)
     }
 
     fn step(&mut self, host: &mut HttpdHost<'r>, run: &mut Run<Lease>, block: bool) -> run::Progress {
@@ -393,13 +407,14 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         std::thread::sleep(time);
     }
 
-    fn queue(&mut self, host: &mut HttpdHost<'r>) -> Result<(), Cause> {
+    fn queue(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Result<Option<Duration>, Cause> {
         let Some(queue) = self.farm.queue else { return Err(Cause::NoMember) };
         let state = self.farm.balancer.state;
         let cell = self.order.live.generation.balancer_cell(self.farm.place);
         let overrides = self.overrides;
-        let begun = clock::now();
-        let result = wait(&state.gauge, cell, queue, |_| {
+        let mut queued = self.queued.take();
+        let begun = queued.as_ref().map_or_else(clock::now, Queued::begun);
+        let passed = pass(&mut queued, (&state.gauge, cell), queue, block, |_| {
             self.farm
                 .balancer
                 .members
@@ -412,8 +427,11 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
                 })
                 .then_some(())
         });
-        host.times.queue += clock::now().since(begun);
-        result
+        self.queued = queued;
+        if !matches!(passed, Ok(Err(_))) {
+            host.times.queue += clock::now().since(begun);
+        }
+        passed.map(Result::err)
     }
 
     fn others_in_work(&self, member: usize) -> bool {
@@ -423,6 +441,14 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
 }
 
 impl Members<'_> {
+    /// What tells of a place or a connection that is waited for.
+    fn descriptor(&self) -> Option<(i32, bool)> {
+        match &self.queued {
+            Some(queued) => Some((queued.descriptor(), false)),
+            None => self.current.as_ref()?.links.descriptor(),
+        }
+    }
+
     /// A member can take a request now.
     fn ready(&self, member: usize) -> bool {
         let usable = self.farm.balancer.members.get(member).is_some_and(|member| {

@@ -225,10 +225,10 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
     match job.worker {
         Worker::Single(worker) => {
             request.add_note(c"JK_WORKER_TYPE", worker.type_name().into());
-            match single::enter(request, worker, order) {
-                Ok(in_work) => {
-                    host.times.queue = in_work.waited();
-                    let mut trip = single::Trip::new(&mut host, worker, order, in_work, lent::lend());
+            let block = !worker.is_limited() || !parking::may(request, live);
+            match single::enter(&mut host, worker, order, block) {
+                Ok(entry) => {
+                    let mut trip = single::Trip::new(&mut host, worker, order, entry, lent::lend());
                     trip.prepare(&host);
                     match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
                         Left::Over(verdict) => verdict,
@@ -237,10 +237,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
                         }
                     }
                 }
-                Err(failure) => {
-                    host.times.queue = waited_in_vain(failure.cause);
-                    finish(&mut host, job.worker, begun, Err(failure))
-                }
+                Err(failure) => finish(&mut host, job.worker, begun, Err(failure)),
             }
         }
         Worker::Balancer(farm) => {

@@ -380,7 +380,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     };
     let mut brought = brought.unwrap_or_default();
     status::restore(&mut brought, keep.as_ref(), reading, &generation);
-    let parking = Arc::new(Parking::new(waiting::limit(main)));
+    let parking = Arc::new(Parking::new(waiting::limit(main), startup.threads_per_child()));
     let support = startup.parking();
     let known = waiting::is_known(support, startup.httpd_version());
     let names = generation.names();

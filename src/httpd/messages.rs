@@ -54,6 +54,8 @@ messages! {
         "Use the MPM event; JkAsync On tries with a version that is not known.";
     PARKING_FULL = "JK0015", "As many requests wait without a thread as JkAsyncLimit allows; further ones hold a thread. Told once in each process.",
         "Raise JkAsyncLimit together with the number of descriptors that httpd may open (ulimit -n), or find out why so many requests wait.";
+    NO_BELL = "JK0330", "A request cannot give its thread back, usually because the process has no descriptor left; it holds its thread. Told once in each process.",
+        "Raise the number of descriptors that httpd may open (ulimit -n), or lower JkAsyncLimit; see docs/async.md.";
     BAD_PATH = "JK0101", "The path of a request is refused with 400 before it is mapped or forwarded.",
         "Usually an attack or a broken client; the message says what is wrong with the path.";
     NO_WORKER = "JK0102", "A request was mapped to a worker that does not exist and is answered with 500.",

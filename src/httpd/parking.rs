@@ -1,14 +1,14 @@
 //! When a request gives its thread back, and how it goes on.
 //!
-//! A request is served step by step. When a step has to wait, the thread waits along for a short time (`JkAsyncDelay`): most
-//! backends answer by then, and nothing was spent. After that the request is put aside, if it can be: a bell stands for
+//! A request is served step by step. When a step has to wait, the thread waits along for a short time (`JkAsyncDelay`), unless half of
+//! the process's threads do so already: most backends answer by then, and nothing was spent. After that the request is put aside, if it can be: a bell stands for
 //! what it waits for, the reactor of the child minds its deadlines, and a worker thread of httpd takes it up again when the bell rings. Where it
 //! cannot be put aside (MPM, HTTP/2, sub-requests, internal redirects, `JkAsyncLimit`), the thread waits as it always has.
 //!
 //! Times are monotonic ticks. Nothing in here knows the protocol.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::config::Live;
@@ -32,11 +32,7 @@ use crate::transport::epoll::{Interest, wait_briefly};
 use crate::transport::reactor::{Handle, Reactor, Ring, Wants, Watch};
 
 /// Default of `JkAsyncDelay`.
-pub(super) const DELAY: Duration = Duration::from_millis(5);
-/// So many short waits in vain halve the next ones.
-const VAIN: u32 = 4;
-/// After so many halvings there is no short wait any more, until requests are answered soon again.
-const SHORTEST: u32 = 4;
+pub(super) const DELAY: Duration = Duration::from_millis(50);
 /// The same for a request that has been put aside once: it is not one of the quick ones.
 const DELAY_AGAIN: Duration = Duration::from_millis(1);
 /// Longest time between two looks at a client that sends request body: input filters with time limits of their own notice
@@ -58,14 +54,27 @@ pub struct Parking {
     count: OnceLock<&'static AtomicU32>,
     /// It was said that the limit is reached.
     told: AtomicBool,
-    /// How many short waits have been in vain lately: up by one for each, down by half for each that was not.
-    vain: AtomicU32,
+    /// It was said that requests cannot be put aside.
+    told_why: AtomicBool,
+    /// Threads that wait along at the moment.
+    held: AtomicUsize,
+    /// Most threads that may.
+    most_held: usize,
+}
+
+/// A thread that waits along.
+struct Held<'p>(&'p AtomicUsize);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Parking {
-    /// With this limit.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+    /// With this limit, in processes with so many threads.
+    pub fn new(limit: usize, threads: usize) -> Self {
+        Self { limit, most_held: threads / 2, ..Self::default() }
     }
 
     /// Requests that are put aside are counted there.
@@ -73,23 +82,11 @@ impl Parking {
         let _ = self.count.set(count);
     }
 
-    /// How long the next request waits with its thread: the whole `delay`, less, or nothing, when that has been in vain lately, or many
-    /// slow requests that come at one time would hold all threads for nothing.
-    fn patience(&self, delay: Duration) -> Duration {
-        match self.vain.load(Ordering::Relaxed) / VAIN {
-            halvings @ 0..SHORTEST => delay / (1 << halvings),
-            _ => Duration::ZERO, // a tiny wait costs more than it can save
-        }
-    }
-
-    /// A request has been answered within the delay, or has not. (What is lost when two threads do this at once does not
-    /// matter.)
-    fn learn(&self, soon: bool) {
-        let vain = self.vain.load(Ordering::Relaxed);
-        let next = if soon { vain / 2 } else { (vain + 1).min(VAIN * SHORTEST * 2) };
-        if next != vain {
-            self.vain.store(next, Ordering::Relaxed);
-        }
+    /// The calling thread may wait along with its request. It may not when as many do as should: the others are for what can be
+    /// served at once.
+    fn hold(&self) -> Option<Held<'_>> {
+        let held = Held(&self.held);
+        (self.held.fetch_add(1, Ordering::Relaxed) < self.most_held).then_some(held)
     }
 
     /// Begins in a child; ends with `pool`.
@@ -102,6 +99,11 @@ impl Parking {
         pool.at_end(move || drop(reactor));
         Ok(())
     }
+}
+
+/// The request can be put aside.
+pub(super) fn may(request: Request<'_>, live: &Live) -> bool {
+    live.park && request.can_park::<Jk>() && live.parking.reactor.get().is_some()
 }
 
 /// What [`serve`] leaves to do.
@@ -121,15 +123,15 @@ pub(super) fn serve<'r>(
     begun: Tick,
 ) -> Left {
     let request = host.request();
-    let Some(reactor) = live.parking.reactor.get().filter(|_| live.park && request.can_park::<Jk>()) else {
+    let Some(reactor) = live.parking.reactor.get().filter(|_| may(request, live)) else {
         return Left::Over(wait_to_the_end(host, trip, worker, begun));
     };
     host.set_patient(true);
-    let until = begun.after(live.parking.patience(live.delay));
+    let until = begun.after(live.delay);
+    let mut held = None;
     let wait = loop {
         let wait = match trip.step(host, false) {
             Progress::Done(result) => {
-                live.parking.learn(true);
                 lent::restore(trip.take_buffers());
                 return Left::Over(finish(host, worker, begun, result));
             }
@@ -139,6 +141,12 @@ pub(super) fn serve<'r>(
         if left.is_zero() {
             break wait;
         }
+        if held.is_none() {
+            held = live.parking.hold();
+            if held.is_none() {
+                break wait;
+            }
+        }
         if wait_briefly(descriptors(&wait, request), wait.patience.map_or(left, |most| most.min(left))) {
             continue;
         }
@@ -147,6 +155,10 @@ pub(super) fn serve<'r>(
             patience => break TripWait { patience: patience.map(|most| most.saturating_sub(left)), ..wait },
         }
     };
+    if request.server_stops() {
+        return Left::Over(wait_to_the_end(host, trip, worker, begun));
+    }
+    drop(held);
     match reactor.enter(live.parking.limit) {
         Ok(Some(watch)) => Left::Wait(watch, wait),
         Ok(None) => {
@@ -163,7 +175,10 @@ pub(super) fn serve<'r>(
             }
             Left::Over(wait_to_the_end(host, trip, worker, begun))
         }
-        Err(_) => Left::Over(wait_to_the_end(host, trip, worker, begun)),
+        Err(error) => {
+            without_bell(live, request, &error);
+            Left::Over(wait_to_the_end(host, trip, worker, begun))
+        }
     }
 }
 
@@ -180,25 +195,24 @@ pub(super) fn put_aside<'r>(
     let request = host.request();
     let counted = Counted::new(&live.parking);
     let trip = Some(trip);
-    let mut job = Box::new(Job {
-        watch,
-        trip,
-        host,
-        worker,
-        live,
-        begun,
-        wait,
-        due: None,
-        fresh: true,
-        _counted: counted,
-    });
+    let mut job = Box::new(Job { watch, trip, host, worker, begun, wait, due: None, _counted: counted });
     job.set(wait);
     job.slim();
-    if !job.arm() {
+    if let Err(error) = job.arm() {
+        without_bell(live, request, &error);
         return job.wait_to_the_end();
     }
     let bell = job.watch.descriptor();
     if request.park::<Jk>(job, bell) { Verdict::Parked } else { Verdict::Status(500) }
+}
+
+/// Says, once, that a request that could be put aside is not.
+#[cold]
+fn without_bell(live: &Live, request: Request<'_>, error: &std::io::Error) {
+    if !live.parking.told_why.swap(true, Ordering::Relaxed) {
+        let text = format_args!("a request that waits holds its thread, as others may: {error}");
+        live.log.request(request, Level::Error, messages::NO_BELL, text);
+    }
 }
 
 /// Serves a request to its end, waiting where it has to.
@@ -254,13 +268,10 @@ struct Job<'r> {
     trip: Option<Trip<'r>>,
     host: HttpdHost<'r>,
     worker: Worker<'r>,
-    live: &'r Live,
     begun: Tick,
     wait: TripWait,
     /// End of the patience of `wait`.
     due: Option<Tick>,
-    /// It has not been taken up again.
-    fresh: bool,
     _counted: Counted,
 }
 
@@ -272,7 +283,7 @@ impl<'r> Job<'r> {
     }
 
     /// Has the bell ring in time.
-    fn arm(&mut self) -> bool {
+    fn arm(&mut self) -> std::io::Result<()> {
         let [link, client] = descriptors(&self.wait, self.host.request());
         // Lost clients are noticed whatever the wait is for.
         let client = if self.wait.blind {
@@ -285,7 +296,7 @@ impl<'r> Job<'r> {
         let again = if self.looks() { again.min(CLIENT_LOOK) } else { again };
         let again = Some(clock::now().after(again));
         let closes = self.wait.tunnel && self.host.stops_in().is_none();
-        self.watch.arm(&Wants { link, client, due: self.due, again, closes }).is_ok()
+        self.watch.arm(&Wants { link, client, due: self.due, again, closes })
     }
 
     /// The client's body is to be looked for now and then, although none has come.
@@ -347,7 +358,10 @@ impl<'r> Job<'r> {
     /// Waits on.
     fn rest(&mut self) -> Next {
         self.slim();
-        if self.arm() { Next::Wait(self.watch.descriptor()) } else { Next::Done(self.wait_to_the_end()) }
+        match self.arm() {
+            Ok(()) => Next::Wait(self.watch.descriptor()),
+            Err(_) => Next::Done(self.wait_to_the_end()),
+        }
     }
 
     /// Ends with `cause` a request that could not end by itself.
@@ -368,9 +382,6 @@ impl Parked for Job<'_> {
     fn resume(&mut self, wake: Wake) -> Next {
         let ring = self.watch.disarm();
         let now = clock::now();
-        if std::mem::take(&mut self.fresh) {
-            self.live.parking.learn(now.since(self.begun) <= self.live.delay);
-        }
         if wake == Wake::GivenUp {
             if let Some(trip) = &mut self.trip {
                 trip.expire();
@@ -428,21 +439,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_in_vain_become_short_and_success_makes_them_long_again() {
-        let parking = Parking::new(1);
-        assert_eq!(parking.patience(DELAY), DELAY);
-        for _ in 0..VAIN {
-            parking.learn(false);
-        }
-        assert_eq!(parking.patience(DELAY), DELAY / 2);
-        for _ in 0..100 {
-            parking.learn(false);
-        }
-        assert_eq!(parking.patience(DELAY), Duration::ZERO);
-        for _ in 0..6 {
-            parking.learn(true);
-        }
-        assert_eq!(parking.patience(DELAY), DELAY);
-        assert_eq!(parking.patience(Duration::ZERO), Duration::ZERO);
+    fn half_of_the_threads_wait_along_at_most() {
+        let parking = Parking::new(1, 5);
+        let held = [parking.hold(), parking.hold()];
+        assert!(held.iter().all(Option::is_some));
+        assert!(parking.hold().is_none() && parking.hold().is_none());
+        drop(held);
+        assert!(parking.hold().is_some());
+        assert!(Parking::new(1, 1).hold().is_none());
     }
 }

@@ -1,15 +1,16 @@
 //! A request for a worker of type `ajp13` or `http`.
 
 use super::adapt::adapt;
+use super::handler::waited_in_vain;
 use super::host::HttpdHost;
-use super::runtime::{Backend, Connections, InWork};
+use super::runtime::{Backend, Connections, InWork, Queued};
 use super::trip::{Order, Progress, Way, source, waiting};
 use super::{report, tally, twin};
-use crate::engine::error::{Failure, Stage};
+use crate::engine::error::{Cause, Failure, Stage};
 use crate::engine::proxy::Buffers;
 use crate::engine::proxy::attempts::{Attempt, WorkerView};
 use crate::engine::proxy::pump::Traffic;
-use crate::engine::proxy::run::{self, Run};
+use crate::engine::proxy::run::{self, Run, Wait};
 use crate::ffi::request::Request;
 use crate::transport::pool::Lease;
 
@@ -23,21 +24,37 @@ pub(super) struct Trip<'r> {
     view: WorkerView<'r>,
     links: Connections<'r>,
     run: Run<Lease>,
-    _in_work: InWork,
+    /// `None` as long as it waits for its place.
+    in_work: Option<InWork>,
+    queued: Option<Queued>,
 }
 
-/// Counts the request in, perhaps after a wait in the worker's queue.
+/// A request that is counted in, or waits for that.
+pub(super) type Entry = (Option<InWork>, Option<Queued>);
+
+/// Counts the request in, perhaps after a wait in the worker's queue; with `block`, that wait is here.
 ///
 /// # Errors
 /// The worker has too much to do; this is logged.
-pub(super) fn enter(request: Request<'_>, worker: &Backend, order: Order<'_>) -> Result<InWork, Failure> {
-    let live = order.live;
-    worker.enter(live.generation.worker_cell(worker.place), true).map_err(|cause| {
-        let failure = Failure::early(cause, Stage::Acquire);
-        let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
-        report::report(request, live, worker, &Connections::new(worker), order.begun, &attempt);
-        failure
-    })
+pub(super) fn enter(
+    host: &mut HttpdHost<'_>,
+    worker: &Backend,
+    order: Order<'_>,
+    block: bool,
+) -> Result<Entry, Failure> {
+    let mut queued = None;
+    let cell = order.live.generation.worker_cell(worker.place);
+    match worker.enter(cell, true, &mut queued, block) {
+        Ok(Ok(in_work)) => {
+            host.times.queue += in_work.waited();
+            Ok((Some(in_work), None))
+        }
+        Ok(Err(_)) => Ok((None, queued)),
+        Err(cause) => {
+            host.times.queue += waited_in_vain(cause);
+            Err(busy(host.request(), worker, order, cause))
+        }
+    }
 }
 
 impl<'r> Trip<'r> {
@@ -46,7 +63,7 @@ impl<'r> Trip<'r> {
         host: &mut HttpdHost<'r>,
         worker: &'r Backend,
         order: Order<'r>,
-        in_work: InWork,
+        (in_work, queued): Entry,
         buffers: Box<Buffers>,
     ) -> Self {
         let target = twin::of(host, order.live, worker);
@@ -58,7 +75,8 @@ impl<'r> Trip<'r> {
             view: target.view(host.request().timeout()),
             links: Connections::new(target),
             run: Run::new(buffers, None),
-            _in_work: in_work,
+            in_work,
+            queued,
         }
     }
 
@@ -73,12 +91,32 @@ impl<'r> Trip<'r> {
 impl<'r> Way<'r> for Trip<'r> {
     fn step(&mut self, host: &mut HttpdHost<'r>, block: bool) -> Progress {
         let Self { worker, target, order, links, .. } = self;
+        if self.in_work.is_none() {
+            let cell = order.live.generation.worker_cell(worker.place);
+            match worker.enter(cell, true, &mut self.queued, block) {
+                Ok(Ok(in_work)) => {
+                    host.times.queue += in_work.waited();
+                    self.in_work = Some(in_work);
+                }
+                Ok(Err(time)) => {
+                    let place = self.queued.as_ref().map(|queued| (queued.descriptor(), false));
+                    return Progress::Wait(waiting(Wait::for_place(Some(time)), None, place));
+                }
+                Err(cause) => {
+                    host.times.queue += waited_in_vain(cause);
+                    return Progress::Done(Err(busy(host.request(), worker, *order, cause)));
+                }
+            }
+        }
         let progress = self.run.step(host, links, &self.view, block, |host, attempt| {
             tally::repeated(worker.state, attempt);
             report::report(host.request(), order.live, target, links, order.begun, attempt);
         });
         let result = match progress {
-            run::Progress::Wait(wait) => return Progress::Wait(waiting(wait, self.run.link())),
+            run::Progress::Wait(wait) => {
+                let place = links.descriptor();
+                return Progress::Wait(waiting(wait, self.run.link(), place));
+            }
             run::Progress::Done(result) => result,
         };
         let (queue, connect) = links.take_spent();
@@ -108,7 +146,7 @@ impl<'r> Way<'r> for Trip<'r> {
 
     fn lose_client(&mut self) -> bool {
         self.run.lose_client();
-        true
+        self.in_work.is_some()
     }
 
     fn buffers(&mut self) -> &mut Buffers {
@@ -118,4 +156,13 @@ impl<'r> Way<'r> for Trip<'r> {
     fn take_buffers(&mut self) -> Box<Buffers> {
         self.run.take_buffers()
     }
+}
+
+/// The worker has too much to do; this is logged.
+#[cold]
+fn busy(request: Request<'_>, worker: &Backend, order: Order<'_>, cause: Cause) -> Failure {
+    let failure = Failure::early(cause, Stage::Acquire);
+    let attempt = Attempt { number: 1, failure, traffic: Traffic::default(), retried: false };
+    report::report(request, order.live, worker, &Connections::new(worker), order.begun, &attempt);
+    failure
 }

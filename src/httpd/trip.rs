@@ -33,7 +33,7 @@ pub(super) struct Order<'r> {
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TripWait {
-    /// The descriptor of the connection to the backend; `None`: it does not matter.
+    /// The descriptor of the connection to the backend, or of what has to come before it; `None`: it does not matter.
     pub link: Option<i32>,
     /// It has to be readable.
     pub link_readable: bool,
@@ -158,12 +158,15 @@ pub(super) fn source(host: &HttpdHost<'_>) -> Vec<u8> {
     header
 }
 
-/// The wait of the engine with the descriptor it is about.
-pub(super) fn waiting(wait: Wait, link: Option<&mut Lease>) -> TripWait {
+/// The wait of the engine with the descriptor it is about: that of the connection, or the one that tells of a `place`, which has to
+/// become writable if that is true, else readable.
+pub(super) fn waiting(wait: Wait, link: Option<&mut Lease>, place: Option<(i32, bool)>) -> TripWait {
+    let place = place.filter(|_| wait.place);
+    let link = link.filter(|_| wait.link_readable || wait.interest.link_writable);
     TripWait {
-        link: link.filter(|_| wait.link_readable || wait.interest.link_writable).map(|link| link.as_raw_fd()),
-        link_readable: wait.link_readable,
-        link_writable: wait.interest.link_writable,
+        link: link.map(|link| link.as_raw_fd()).or(place.map(|(fd, _)| fd)),
+        link_readable: wait.link_readable || place.is_some(),
+        link_writable: wait.interest.link_writable || place.is_some_and(|(_, writable)| writable),
         client_readable: wait.interest.client_readable,
         client_writable: wait.interest.client_writable,
         patience: wait.patience,

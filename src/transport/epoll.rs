@@ -122,18 +122,30 @@ impl AsRawFd for Epoll {
     }
 }
 
-/// An eventfd: readable from the first ring on.
+/// An eventfd: readable as long as it has been rung and not silenced.
 #[derive(Debug)]
 pub struct Doorbell(OwnedFd);
 
 impl Doorbell {
-    /// A silent one.
+    /// One that is readable.
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn new() -> io::Result<Self> {
+    pub fn ringing() -> io::Result<Self> {
+        Self::of(1)
+    }
+
+    /// One that is not, before it is rung.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn silent() -> io::Result<Self> {
+        Self::of(0)
+    }
+
+    fn of(value: libc::c_uint) -> io::Result<Self> {
         // SAFETY: no pointers.
-        own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).map(Self)
+        own(unsafe { libc::eventfd(value, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).map(Self)
     }
 
     /// Makes it readable.
@@ -142,6 +154,14 @@ impl Doorbell {
         // It fails only when it has been rung 2^64 - 2 times, and is readable then.
         // SAFETY: eight readable octets.
         let _ = unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+    }
+
+    /// Makes it silent.
+    pub fn silence(&self) {
+        let mut count: u64 = 0;
+        // It fails when it is silent.
+        // SAFETY: eight writable octets.
+        let _ = unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `stream`     | a socket, or TLS over one                                                          |
 //! | `connection` | an open backend connection, implements [`Link`](crate::engine::exchange::Link)     |
 //! | `connect`    | opens a connection: all addresses, one deadline                                    |
+//! | `connector`  | the same as a machine that does not wait                                            |
 //! | `pool`       | idle connections and the limit of one backend in one process                       |
 //! | `epoll`      | epoll, eventfds; the other file with `unsafe`                                      |
 //! | `reactor`    | bells for requests that wait without a thread, and the thread that minds their time |
@@ -22,7 +23,9 @@ pub mod address;
 pub mod clock;
 pub mod connect;
 pub mod connection;
+pub mod connector;
 pub mod epoll;
+pub mod opening;
 pub mod peer;
 pub mod pool;
 pub mod reactor;

@@ -16,12 +16,15 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::clock;
 use super::connection::Connection;
+use super::epoll::Doorbell;
 use crate::engine::exchange::{Link, LinkError, Received};
 use crate::engine::units::Tick;
 
@@ -61,6 +64,8 @@ struct Waiter {
     turn: Condvar,
     /// Set and taken only under the lock of the pool, so this lock is never contended.
     grant: Mutex<Option<Grant>>,
+    /// Rung instead, for one that does not wait with a thread.
+    bell: Option<Doorbell>,
 }
 
 /// A slot, perhaps with the connection that came with it.
@@ -89,6 +94,14 @@ pub enum Acquired {
     Idle(Lease),
     /// The right to open a connection.
     Open(Permit),
+}
+
+/// A place in the queue of a pool without a thread that waits in it. Dropped, it is given up, with the slot if there is one.
+#[derive(Debug)]
+pub struct Ticket {
+    pool: Arc<Pool>,
+    waiter: Arc<Waiter>,
+    until: Tick,
 }
 
 /// One slot of a pool.
@@ -164,16 +177,43 @@ impl Pool {
             }
         };
         drop(state);
+        Ok(self.granted(grant))
+    }
+
+    /// As [`Pool::acquire`], but the wait is left to the caller.
+    ///
+    /// # Errors
+    /// No slot, and no wait.
+    pub fn try_acquire(self: &Arc<Self>, wait: Duration) -> Result<Result<Acquired, Ticket>, Exhausted> {
+        let mut state = self.state.lock();
+        if let Some(grant) = state.take(self.limit) {
+            drop(state);
+            return Ok(Ok(self.granted(grant)));
+        }
+        let bell = if wait.is_zero() { None } else { Doorbell::silent().ok() };
+        if bell.is_none() {
+            // Without a descriptor to wait for, the thread waits.
+            let grant = Self::queue(&mut state, wait)?;
+            drop(state);
+            return Ok(Ok(self.granted(grant)));
+        }
+        let waiter = Arc::new(Waiter { bell, ..Waiter::default() });
+        state.waiting.push_back(Arc::clone(&waiter));
+        Ok(Err(Ticket { pool: Arc::clone(self), waiter, until: clock::now().after(wait) }))
+    }
+
+    /// What comes of a slot.
+    fn granted(self: &Arc<Self>, grant: Grant) -> Acquired {
         let mut candidate = grant.connection;
         let mut permit = Permit { pool: Arc::clone(self), generation: grant.generation, held: true };
         while let Some(mut connection) = candidate {
             if connection.is_quiet() {
-                return Ok(Acquired::Idle(Lease { connection, permit }));
+                return Acquired::Idle(Lease { connection, permit });
             }
             drop(connection);
             candidate = permit.next_idle();
         }
-        Ok(Acquired::Open(permit))
+        Acquired::Open(permit)
     }
 
     /// Waits in the queue; the lock is free meanwhile.
@@ -220,7 +260,10 @@ impl Pool {
             }
             *waiter.grant.lock() = Some(Grant { connection, generation: state.generation });
             drop(state);
-            waiter.turn.notify_one();
+            match &waiter.bell {
+                Some(bell) => bell.ring(),
+                None => _ = waiter.turn.notify_one(),
+            }
         } else {
             state.leased = state.leased.saturating_sub(1);
             if let Some(connection) = connection {
@@ -313,6 +356,48 @@ impl State {
         } else {
             let place = self.idle.partition_point(|idle| idle.last_used() <= used);
             self.idle.insert(place, connection);
+        }
+    }
+}
+
+impl Ticket {
+    /// The slot, if there is one by now.
+    ///
+    /// # Errors
+    /// The time is over.
+    pub fn take(&self) -> Result<Option<Acquired>, Exhausted> {
+        let mut state = self.pool.state.lock();
+        if let Some(grant) = self.waiter.grant.lock().take() {
+            drop(state);
+            return Ok(Some(self.pool.granted(grant)));
+        }
+        if self.left().is_zero() {
+            state.counts.exhausted += 1;
+            return Err(Exhausted); // the place goes with the ticket
+        }
+        Ok(None)
+    }
+
+    /// Readable when there is a slot.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.waiter.bell.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// What is left of the time.
+    pub fn left(&self) -> Duration {
+        self.until.since(clock::now())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut state = self.pool.state.lock();
+        let grant = self.waiter.grant.lock().take();
+        if let Some(Grant { connection, generation }) = grant {
+            drop(state);
+            self.pool.give_back(connection, generation);
+        } else {
+            state.waiting.retain(|other| !Arc::ptr_eq(other, &self.waiter));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Waiting for many requests without a thread for each: a bell per request, and one thread that minds the clock.
 //!
 //! A bell is an epoll set with the descriptors that a request waits for, so it becomes readable with them, and nobody has to
-//! run for that. Only when a time is over the thread makes it readable, by adding an eventfd that always is. What a request is,
+//! run for that. Only when a time is over the thread makes it readable, by adding an eventfd that always is: one for every
+//! [`SHARED_BY`] bells that ring so, because the kernel lets a file be in 500 sets that are in a set themselves, as bells are in
+//! that of the MPM, and then refuses (`EINVAL`) both another one and to poll the bell. What a request is,
 //! and who polls the bell, is not known here: there are numbers of descriptors and times, nothing else. A [`Watch`] belongs to
 //! one request; while it is armed its descriptors must stay open, and dropping it ends everything before they are closed. Times
 //! are [`Tick`]s of the monotonic clock.
@@ -22,6 +24,11 @@ use crate::engine::units::Tick;
 
 /// Empty sets kept for the next requests.
 const SPARE: usize = 1024;
+/// Most bells that one eventfd rings at a time; below 500 by more than there are threads that have stopped to count and not
+/// yet taken it out.
+const SHARED_BY: usize = 256;
+/// The next attempt when there was no descriptor for another eventfd.
+const RETRY: Duration = Duration::from_millis(20);
 /// Longest sleep, with or without deadlines.
 const LONGEST: Duration = Duration::from_secs(3600);
 /// Time between two looks at whether the process is about to end.
@@ -74,8 +81,6 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     /// Wakes the thread.
     alarm: Condvar,
-    /// Always readable.
-    rung: Doorbell,
     /// The process is about to end.
     ends: fn() -> bool,
     state: Mutex<State>,
@@ -96,6 +101,8 @@ struct State {
     /// Requests that have a watch.
     watches: usize,
     spare: Vec<Epoll>,
+    /// What makes bells readable, and in how many it is.
+    rung: Vec<(Doorbell, usize)>,
 }
 
 /// The times of a watch.
@@ -105,8 +112,8 @@ struct Armed {
     /// The earlier one, and which it is.
     first: Tick,
     ring: Ring,
-    /// It has come.
-    rung: bool,
+    /// It has come: the place of the eventfd that says so.
+    rung: Option<usize>,
     /// See [`Wants::closes`].
     closes: bool,
 }
@@ -130,9 +137,8 @@ impl Reactor {
     /// # Errors
     /// No descriptors or threads are left.
     pub fn start(ends: fn() -> bool) -> io::Result<Self> {
-        let rung = Doorbell::new()?;
-        rung.ring();
-        let shared = Arc::new(Shared { alarm: Condvar::new(), rung, ends, state: Mutex::default() });
+        let state = State { rung: vec![(Doorbell::ringing()?, 0)], ..State::default() };
+        let shared = Arc::new(Shared { alarm: Condvar::new(), ends, state: Mutex::new(state) });
         let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("jk reactor".to_owned()).spawn(move || {
             block_signals();
@@ -229,7 +235,7 @@ impl Watch {
         self.key = key;
         let closes = wants.closes;
         let (first, ring) = if closes && state.told { (clock::now(), Ring::Again) } else { (first, ring) };
-        state.armed.insert(key, Armed { set: set.as_raw_fd(), first, ring, rung: false, closes });
+        state.armed.insert(key, Armed { set: set.as_raw_fd(), first, ring, rung: None, closes });
         state.deadlines.insert((first, key));
         // The thread may sleep for long when nobody wanted to know of the end before.
         let begins = closes && state.closing == 0;
@@ -258,18 +264,18 @@ impl Watch {
         for fd in [self.link.take(), self.client.take()].into_iter().flatten() {
             set.forget(fd);
         }
-        if time.is_some() {
-            set.forget(self.shared.rung.as_raw_fd());
+        if let Some((_, eventfd)) = time {
+            set.forget(eventfd);
         }
         match (ready, gone) {
             (true, _) => Some(Ring::Ready),
             (false, true) => Some(Ring::Gone),
-            (false, false) => time,
+            (false, false) => time.map(|(ring, _)| ring),
         }
     }
 
-    /// Takes its times away from the thread; the one that has come, if one has.
-    fn forget_times(&mut self) -> Option<Ring> {
+    /// Takes its times away from the thread; the one that has come, if one has, and the eventfd in the set that says so.
+    fn forget_times(&mut self) -> Option<(Ring, RawFd)> {
         let key = std::mem::take(&mut self.key);
         if key == 0 {
             return None;
@@ -277,8 +283,10 @@ impl Watch {
         let mut state = self.shared.state.lock();
         let armed = state.armed.remove(&key)?;
         state.closing -= usize::from(armed.closes);
-        if armed.rung {
-            return Some(armed.ring);
+        if let Some(place) = armed.rung {
+            let (doorbell, bells) = state.rung.get_mut(place)?;
+            *bells = bells.saturating_sub(1);
+            return Some((armed.ring, doorbell.as_raw_fd()));
         }
         state.deadlines.remove(&(armed.first, key));
         None
@@ -308,6 +316,28 @@ impl Drop for Watch {
     }
 }
 
+impl State {
+    /// Makes a bell readable whose time has come.
+    fn ring(&mut self, key: u64, now: Tick) {
+        let Some(armed) = self.armed.get_mut(&key) else { return };
+        let place = self.rung.iter().position(|(_, bells)| *bells < SHARED_BY);
+        let place = place.unwrap_or_else(|| {
+            self.rung.extend(Doorbell::ringing().map(|doorbell| (doorbell, 0)));
+            self.rung.len() - 1
+        });
+        if let Some((doorbell, bells)) = self.rung.get_mut(place).filter(|(_, bells)| *bells < SHARED_BY) {
+            *bells += 1;
+            armed.rung = Some(place);
+            let readable = Interest { readable: true, writable: false };
+            // If that fails the set is gone, and so is who waits for it.
+            let _ = Epoll::watch_in(armed.set, doorbell.as_raw_fd(), readable, TIME);
+        } else {
+            armed.first = now.after(RETRY);
+            self.deadlines.insert((armed.first, key));
+        }
+    }
+}
+
 impl Shared {
     fn run(&self) {
         let mut state = self.state.lock();
@@ -320,12 +350,7 @@ impl Shared {
                 && first <= now
             {
                 state.deadlines.remove(&(first, key));
-                if let Some(armed) = state.armed.get_mut(&key) {
-                    armed.rung = true;
-                    let readable = Interest { readable: true, writable: false };
-                    // If that fails the set is gone, and so is who waits for it.
-                    let _ = Epoll::watch_in(armed.set, self.rung.as_raw_fd(), readable, TIME);
-                }
+                state.ring(key, now);
             }
             let until = state.deadlines.first().map_or(now.after(LONGEST), |(first, _)| *first);
             let most = if state.closing > 0 && !state.told { ENDS_LOOK } else { LONGEST };
@@ -342,7 +367,7 @@ impl State {
     fn tell(&mut self, now: Tick) {
         self.told = true;
         let Self { armed, deadlines, .. } = self;
-        for (key, armed) in armed.iter_mut().filter(|(_, armed)| armed.closes && !armed.rung) {
+        for (key, armed) in armed.iter_mut().filter(|(_, armed)| armed.closes && armed.rung.is_none()) {
             deadlines.remove(&(armed.first, *key));
             (armed.first, armed.ring) = (now, Ring::Again);
             deadlines.insert((now, *key));

@@ -184,3 +184,30 @@ fn many_watches_from_many_threads_all_ring() {
     });
     assert_eq!(reactor.handle().watches(), 0);
 }
+
+/// The kernel allows a file 500 ways through one set into another, and the MPM keeps bells in a set.
+#[test]
+fn times_ring_for_more_bells_at_once_than_one_file_may_be_in() {
+    const BELLS: usize = 1300;
+    let reactor = Reactor::start(|| false).unwrap();
+    let handle = reactor.handle();
+    let polled = Epoll::new().unwrap();
+    let due = Some(clock::now().after(Duration::from_millis(30)));
+    let mut watches: Vec<Watch> = (0..BELLS)
+        .map(|_| {
+            let mut watch = handle.enter(BELLS).unwrap().unwrap();
+            watch.arm(&Wants { due, ..wants() }).unwrap();
+            polled.watch(watch.descriptor(), READABLE, 0).unwrap();
+            watch
+        })
+        .collect();
+    for _ in 0..2 {
+        for watch in &mut watches {
+            assert_eq!(rung(watch), Some(Ring::Due));
+            watch.arm(&Wants { due, ..wants() }).unwrap();
+        }
+    }
+    drop(watches);
+    let state = handle.0.state.lock();
+    assert!(state.rung.len() <= BELLS / SHARED_BY + 1 && state.rung.iter().all(|(_, bells)| *bells == 0));
+}

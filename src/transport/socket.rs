@@ -19,6 +19,7 @@ use libc::{c_int, c_short, c_void, socklen_t};
 
 use super::address::SockAddr;
 use super::clock;
+use super::opening::Opening;
 use crate::engine::exchange::{LinkError, Received};
 
 /// Most parts that one [`Socket::send`] takes; further parts are left for the next call.
@@ -56,6 +57,11 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Takes over a connected socket.
+    pub(super) fn connected(fd: OwnedFd) -> Self {
+        Self { fd, receive_timeout: 0 }
+    }
+
     /// Connects to one address within `timeout` (`None`: as long as the kernel tries, which may be minutes).
     ///
     /// # Errors
@@ -66,6 +72,26 @@ impl Socket {
         options: &SocketOptions,
         timeout: Option<Duration>,
     ) -> Result<Self, LinkError> {
+        let (fd, address) = Self::prepare(to, options)?;
+        match to {
+            SockAddr::Inet(_) => connect_inet(&fd, &address, timeout)?,
+            SockAddr::Unix(_) => connect_unix(&fd, &address, timeout)?,
+        }
+        Ok(Self { fd, receive_timeout: 0 })
+    }
+
+    /// As [`Socket::connect`], without waiting.
+    ///
+    /// # Errors
+    /// As there, but for the time.
+    pub fn begin(to: &SockAddr, options: &SocketOptions) -> Result<Opening, LinkError> {
+        let (fd, address) = Self::prepare(to, options)?;
+        set_blocking(&fd, false)?;
+        Ok(Opening::new(fd, address))
+    }
+
+    /// A socket that is to be connected.
+    fn prepare(to: &SockAddr, options: &SocketOptions) -> Result<(OwnedFd, RawAddress), LinkError> {
         let address = match to {
             SockAddr::Inet(address) => RawAddress::inet(address),
             SockAddr::Unix(path) => RawAddress::unix(path)?,
@@ -86,11 +112,10 @@ impl Socket {
                 if let Some(source) = options.source {
                     bind(&fd, source, to)?;
                 }
-                connect_inet(&fd, &address, timeout)?;
             }
-            SockAddr::Unix(_) => connect_unix(&fd, &address, timeout)?,
+            SockAddr::Unix(_) => {}
         }
-        Ok(Self { fd, receive_timeout: 0 })
+        Ok((fd, address))
     }
 
     /// Sends as much of the parts, in order, as the socket takes now, in one system call; at most [`MAX_PARTS`] parts
@@ -309,7 +334,7 @@ fn bind(fd: &OwnedFd, source: IpAddr, to: &SocketAddr) -> Result<(), LinkError> 
     if result == 0 { Ok(()) } else { Err(failure(errno())) }
 }
 
-fn start_connect(fd: &OwnedFd, to: &RawAddress) -> Result<(), c_int> {
+pub(super) fn start_connect(fd: &OwnedFd, to: &RawAddress) -> Result<(), c_int> {
     // SAFETY: the address is valid for the length passed.
     let result = unsafe { libc::connect(fd.as_raw_fd(), to.pointer(), to.length) };
     if result == 0 { Ok(()) } else { Err(errno()) }
@@ -357,7 +382,7 @@ fn connect_unix(fd: &OwnedFd, to: &RawAddress, timeout: Option<Duration>) -> Res
 }
 
 /// The result of a connect in the background.
-fn pending_error(fd: &OwnedFd) -> Result<(), LinkError> {
+pub(super) fn pending_error(fd: &OwnedFd) -> Result<(), LinkError> {
     let mut pending: c_int = 0;
     let mut length = length_of::<c_int>();
     let value: *mut c_void = (&raw mut pending).cast();
@@ -371,7 +396,7 @@ fn pending_error(fd: &OwnedFd) -> Result<(), LinkError> {
     }
 }
 
-fn local_address(fd: &OwnedFd) -> Result<RawAddress, LinkError> {
+pub(super) fn local_address(fd: &OwnedFd) -> Result<RawAddress, LinkError> {
     let mut address = RawAddress::empty();
     // SAFETY: the storage is writable for the length passed; any octets are a valid sockaddr_storage.
     let result = unsafe {
@@ -380,7 +405,7 @@ fn local_address(fd: &OwnedFd) -> Result<RawAddress, LinkError> {
     if result == 0 { Ok(address) } else { Err(failure(errno())) }
 }
 
-fn set_blocking(fd: &OwnedFd, blocking: bool) -> Result<(), LinkError> {
+pub(super) fn set_blocking(fd: &OwnedFd, blocking: bool) -> Result<(), LinkError> {
     let mut nonblocking = c_int::from(!blocking);
     // SAFETY: FIONBIO reads one int from the pointer.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &raw mut nonblocking) };
@@ -396,7 +421,7 @@ fn set_option<T: Copy>(fd: &OwnedFd, level: c_int, name: c_int, value: T) -> Res
 }
 
 /// Polls again after signals, without lengthening the time. Returns how many descriptors are ready.
-fn poll(polled: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, LinkError> {
+pub(super) fn poll(polled: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, LinkError> {
     let count = libc::nfds_t::try_from(polled.len()).unwrap_or(0);
     let deadline = timeout.map(|timeout| clock::now().after(timeout));
     loop {
@@ -436,7 +461,7 @@ fn errno() -> c_int {
     unsafe { *libc::__errno_location() }
 }
 
-fn failure(errno: c_int) -> LinkError {
+pub(super) fn failure(errno: c_int) -> LinkError {
     match errno {
         libc::ECONNRESET | libc::EPIPE => LinkError::Reset,
         libc::ECONNREFUSED => LinkError::Refused,
@@ -460,7 +485,7 @@ fn length_of<T>() -> socklen_t {
 }
 
 /// A socket address as the kernel wants it.
-struct RawAddress {
+pub(super) struct RawAddress {
     storage: libc::sockaddr_storage,
     length: socklen_t,
 }
@@ -531,7 +556,7 @@ impl RawAddress {
     }
 
     /// Both name the same IP address and port.
-    fn same(&self, other: &Self) -> bool {
+    pub(super) fn same(&self, other: &Self) -> bool {
         self.inet_parts().is_some_and(|parts| other.inet_parts() == Some(parts))
     }
 
@@ -558,36 +583,5 @@ fn family(family: c_int) -> libc::sa_family_t {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_socket_connected_to_itself_is_refused() {
-        for local in ["127.0.0.1:0", "[::1]:0"] {
-            let any = RawAddress::inet(&local.parse().unwrap());
-            let fd = open(any.family()).unwrap();
-            // SAFETY: the address is valid for the length passed.
-            if unsafe { libc::bind(fd.as_raw_fd(), any.pointer(), any.length) } != 0 {
-                continue; // no IPv6 here
-            }
-            let own = local_address(&fd).unwrap();
-            assert_ne!(own.inet_parts().unwrap().0, 0);
-            assert_eq!(connect_inet(&fd, &own, Some(Duration::from_secs(9))), Err(LinkError::Refused));
-        }
-    }
-
-    #[test]
-    fn kernel_times_saturate() {
-        let parts = |micros| (timeval(micros).tv_sec, timeval(micros).tv_usec);
-        assert_eq!(parts(1), (0, 1));
-        assert_eq!(parts(2_000_003), (2, 3));
-        assert_eq!(parts(u64::MAX).0, i64::try_from(u64::MAX / 1_000_000).unwrap());
-    }
-
-    #[test]
-    fn errors_that_matter_have_names() {
-        assert_eq!(failure(libc::EPIPE), LinkError::Reset);
-        assert_eq!(failure(libc::ETIMEDOUT), LinkError::TimedOut);
-        assert_eq!(failure(libc::EHOSTUNREACH), LinkError::Os(libc::EHOSTUNREACH));
-    }
-}
+#[path = "socket_tests.rs"]
+mod tests;

@@ -250,3 +250,51 @@ fn a_client_of_many_requests_may_vanish_at_any_of_them() {
     }
     assert_eq!(client::get(httpd.port(), "/app/size/10").body.len(), 10);
 }
+
+#[test]
+fn descriptors_that_run_out_cost_a_thread_or_a_definite_error() {
+    const MOST: usize = 72;
+    let (mut told, mut refused) = (0, 0);
+    // What is missing in the end, a connection to the backend or a bell, depends on the number.
+    for left in 0..6 {
+        let gate = Gate::new();
+        let mut backend = gated(&gate);
+        let httpd = builder(Mpm::Event, &backend).descriptors(MOST).start();
+        let child = httpd.child_pids()[0];
+        let mut clients: Vec<Client> = (0..8).map(|_| Client::connect(httpd.port())).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/app/quick").status, 200);
+        }
+        // Others stay connected until so few are left.
+        let mut idle = Vec::new();
+        while descriptors(&httpd) + left < MOST {
+            let mut client = Client::connect(httpd.port());
+            assert_eq!(client.get("/file.txt").status, 200);
+            idle.push(client);
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(format!("GET /app/slow/{number} HTTP/1.1\r\nHost: h\r\n\r\n"));
+            // One after the other: it is at the backend, or refused.
+            wait_until("it goes somewhere", || {
+                gate.waiting() > number
+                    || gate.waiting() + httpd.access_log().matches(" 503 ").count() > number
+            });
+        }
+        let waiting = gate.waiting();
+        assert!((1..8).contains(&waiting), "{waiting} of 8 wait with {left} descriptors");
+        gate.open();
+        let mut statuses: Vec<u16> = clients.iter_mut().map(|client| client.read_response().status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), waiting, "{statuses:?}");
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+        assert!(httpd.jk_log().matches("JK0330").count() <= 1, "{}", httpd.jk_log());
+        told += httpd.jk_log().matches("JK0330").count();
+        refused += 8 - waiting;
+        drop(idle);
+        await_descriptors(&httpd, MOST - 10);
+        assert_eq!(client::get(httpd.port(), "/app/quick").status, 200);
+        assert_eq!(httpd.child_pids(), [child]);
+        backend.forgive_errors();
+    }
+    assert!(told > 0 && refused > 0, "{told} {refused}");
+}

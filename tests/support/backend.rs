@@ -127,6 +127,11 @@ impl Gate {
         self.0.1.notify_all();
     }
 
+    /// Scripts that wait at it.
+    pub fn waiting(&self) -> usize {
+        self.0.0.lock().expect("gate").waiting
+    }
+
     /// Blocks the test until `count` scripts wait at it.
     #[track_caller]
     pub fn await_waiting(&self, count: usize) {

@@ -95,6 +95,14 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
     assert!(poll(PATIENCE, condition), "waited {PATIENCE:?} in vain: {what}");
 }
 
+/// Descriptors this process may open.
+pub fn descriptor_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is written during the call.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX).min(100_000)
+}
+
 /// `len` octets in which no two neighbouring windows of 8 octets are equal, so that a lost, doubled or moved piece shows.
 pub fn pattern(len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len + 8);

@@ -25,6 +25,15 @@ pub trait Links {
     /// Nothing was sent: the pool is exhausted or no address answers.
     fn acquire(&self, fresh: bool) -> Result<(Self::Link, bool), Failure>;
 
+    /// As [`Links::acquire`], without waiting: what has to be waited for is known here. To be called again with the same `fresh`
+    /// when that has come, or the time is over.
+    ///
+    /// # Errors
+    /// As there.
+    fn reach(&self, fresh: bool) -> Result<Reached<Self::Link>, Failure> {
+        self.acquire(fresh).map(|(link, reused)| Reached::Link(link, reused))
+    }
+
     /// Gives back a connection that may carry another exchange. `now`: the time.
     fn release(&self, link: Self::Link, now: Tick);
 
@@ -33,6 +42,15 @@ pub trait Links {
 
     /// Waits before another attempt.
     fn pause(&self, time: Duration);
+}
+
+/// Result of [`Links::reach`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached<L> {
+    /// A connection and whether it has carried an exchange before.
+    Link(L, bool),
+    /// There is none yet: so long at most until another look makes sense; `None`: for ever.
+    Wait(Option<Duration>),
 }
 
 /// What the attempts need to know of the worker.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::attempts::{Attempt, Served};
 use super::buffers::Buffers;
 use super::host::Host;
-use super::pump::Interest;
 use super::run::{Progress, Run, Wait};
 use crate::engine::balance::outcome::{Context, Outcome};
 use crate::engine::balance::pick::Pick;
@@ -23,11 +22,12 @@ pub trait Farm<H: Host> {
     /// A connection to a member.
     type Link: Link;
 
-    /// Prepares to have a member serve the request.
+    /// Prepares to have a member serve the request. `Some`: it has no place yet, call this again with the same pick when there may
+    /// be one or that time is over. `block`: waits for the place.
     ///
     /// # Errors
     /// It has too much to do.
-    fn begin(&mut self, host: &mut H, pick: &Pick) -> Result<(), Cause>;
+    fn begin(&mut self, host: &mut H, pick: &Pick, block: bool) -> Result<Option<Duration>, Cause>;
 
     /// One step of the request on the member that was begun.
     fn step(&mut self, host: &mut H, run: &mut Run<Self::Link>, block: bool) -> Progress;
@@ -53,11 +53,12 @@ pub trait Farm<H: Host> {
     /// Waits before another round.
     fn pause(&self, time: Duration);
 
-    /// Nobody can serve the request now: waits until somebody may.
+    /// Nobody can serve the request now: waits until somebody may. `Some`: nobody may yet, call this again when that has changed
+    /// or that time is over. `block`: waits inside.
     ///
     /// # Errors
     /// There is no queue, it is full, or the wait was too long.
-    fn queue(&mut self, host: &mut H) -> Result<(), Cause>;
+    fn queue(&mut self, host: &mut H, block: bool) -> Result<Option<Duration>, Cause>;
 
     /// Other requests are in work on a member.
     fn others_in_work(&self, member: usize) -> bool;
@@ -99,11 +100,30 @@ pub struct Journey<'b, 's, L> {
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Choosing,
-    On { pick: Pick, begun: Tick },
-    Pause { until: Tick },
+    /// The member that was chosen has no place for it yet.
+    Entering {
+        pick: Pick,
+    },
+    /// No member has.
+    Queued,
+    On {
+        pick: Pick,
+        begun: Tick,
+    },
+    Pause {
+        until: Tick,
+    },
 }
 
-const NOTHING: Interest = Interest { link_writable: false, client_readable: false, client_writable: false };
+/// Where the request goes.
+enum Chosen {
+    /// On.
+    Go,
+    /// Nowhere before this time, unless there is a place sooner.
+    Wait(Duration),
+    /// To nobody; what the client is to be told.
+    Nobody(Failure),
+}
 
 impl<'b, 's, L: Link> Journey<'b, 's, L> {
     /// A request that has not been tried.
@@ -177,56 +197,109 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
                     let left = until.since(host.now());
                     if !left.is_zero() {
                         if !block {
-                            let wait = Wait::of(false, NOTHING, Some(left));
-                            return Going::Wait(wait);
+                            return Going::Wait(Wait::pause(left));
                         }
                         farm.pause(left);
                     }
                     self.place = Place::Choosing;
                     ask = later(ask, host.now());
                 }
-                Place::Choosing => {
-                    if let Some(failure) = self.choose(host, farm, &mut ask) {
-                        return Going::Done(Err(failure));
+                place => {
+                    let chosen = match place {
+                        Place::Entering { pick } => self.enter(host, farm, &mut ask, pick, block),
+                        Place::Queued => self.queue(host, farm, &mut ask, block),
+                        _ => self.choose(host, farm, &mut ask, block),
+                    };
+                    match chosen {
+                        Chosen::Go => {}
+                        Chosen::Wait(time) => return Going::Wait(Wait::for_place(Some(time))),
+                        Chosen::Nobody(failure) => return Going::Done(Err(failure)),
                     }
                 }
             }
         }
     }
 
-    /// Decides where the request goes next; `Some`: nowhere.
+    /// Has the member serve that was chosen, when it has a place.
+    fn enter<H: Host, F: Farm<H, Link = L>>(
+        &mut self,
+        host: &mut H,
+        farm: &mut F,
+        ask: &mut Ask<'_>,
+        pick: Pick,
+        block: bool,
+    ) -> Chosen {
+        match farm.begin(host, &pick, block) {
+            Ok(None) => {
+                self.run.restart();
+                self.place = Place::On { pick, begun: ask.now };
+                Chosen::Go
+            }
+            Ok(Some(time)) => {
+                self.place = Place::Entering { pick };
+                Chosen::Wait(time)
+            }
+            Err(cause) => {
+                self.place = Place::Choosing;
+                let failure = Failure::early(cause, Stage::Acquire);
+                let attempt = Attempt { number: 1, failure, traffic: Default::default(), retried: false };
+                *ask = later(*ask, host.now());
+                match self.judge(host, farm, &pick, Err(attempt), ask.now, ask.now) {
+                    Some(Err(failure)) => Chosen::Nobody(failure),
+                    _ => Chosen::Go,
+                }
+            }
+        }
+    }
+
+    /// Waits until a member may have a place.
+    fn queue<H: Host, F: Farm<H, Link = L>>(
+        &mut self,
+        host: &mut H,
+        farm: &mut F,
+        ask: &mut Ask<'_>,
+        block: bool,
+    ) -> Chosen {
+        self.place = Place::Choosing;
+        match farm.queue(host, block) {
+            Ok(None) => {
+                *ask = later(*ask, host.now());
+                self.rounds.again();
+                Chosen::Go
+            }
+            Ok(Some(time)) => {
+                self.place = Place::Queued;
+                Chosen::Wait(time)
+            }
+            Err(Cause::NoMember) => Chosen::Nobody(self.nobody(host, farm, Cause::NoMember)),
+            Err(queue) => {
+                let failure = Failure::early(queue, Stage::Acquire);
+                farm.refused(host, &failure);
+                Chosen::Nobody(failure)
+            }
+        }
+    }
+
+    /// Decides where the request goes next.
     fn choose<H: Host, F: Farm<H, Link = L>>(
         &mut self,
         host: &mut H,
         farm: &mut F,
         ask: &mut Ask<'_>,
-    ) -> Option<Failure> {
+        block: bool,
+    ) -> Chosen {
         let next = self.rounds.next(ask);
         let cause = match next {
             Next::Try(pick) => {
                 if let Some((before, attempt, false)) = self.last.take() {
                     farm.failed(host, &before, &attempt, Follow::Member(&pick));
                 }
-                match farm.begin(host, &pick) {
-                    Ok(()) => {
-                        self.run.restart();
-                        self.place = Place::On { pick, begun: ask.now };
-                    }
-                    Err(cause) => {
-                        let failure = Failure::early(cause, Stage::Acquire);
-                        let attempt =
-                            Attempt { number: 1, failure, traffic: Default::default(), retried: false };
-                        *ask = later(*ask, host.now());
-                        let result = self.judge(host, farm, &pick, Err(attempt), ask.now, ask.now);
-                        return result.and_then(Result::err);
-                    }
-                }
-                return None;
+                return self.enter(host, farm, ask, pick, block);
             }
             Next::Pause(time) => {
                 self.report_once(host, farm, Follow::Round(time));
                 self.place = Place::Pause { until: host.now().after(time) };
-                return None;
+                return Chosen::Go;
             }
             Next::Nobody => Cause::NoMember,
             Next::ForcedAway { .. } => Cause::ForcedAway,
@@ -237,30 +310,23 @@ impl<'b, 's, L: Link> Journey<'b, 's, L> {
             if farm.has_queue() {
                 self.report_once(host, farm, Follow::Queue);
             }
-            match farm.queue(host) {
-                Ok(()) => {
-                    *ask = later(*ask, host.now());
-                    self.rounds.again();
-                    return None;
-                }
-                Err(Cause::NoMember) => {}
-                Err(queue) => {
-                    let failure = Failure::early(queue, Stage::Acquire);
-                    farm.refused(host, &failure);
-                    return Some(failure);
-                }
-            }
+            return self.queue(host, farm, ask, block);
         }
+        Chosen::Nobody(self.nobody(host, farm, cause))
+    }
+
+    /// What the client is told when nobody can serve its request.
+    fn nobody<H: Host, F: Farm<H, Link = L>>(&mut self, host: &mut H, farm: &mut F, cause: Cause) -> Failure {
         let failure = Failure::early(cause, Stage::Acquire);
         if self.last.is_none() || cause == Cause::OverBudget {
             farm.refused(host, &failure);
         }
         // What the client is told is why the last member failed; "no member" only when none was tried.
-        let Some((before, attempt, reported)) = self.last.take() else { return Some(failure) };
+        let Some((before, attempt, reported)) = self.last.take() else { return failure };
         if !reported {
             farm.failed(host, &before, &attempt, Follow::End(&attempt.failure));
         }
-        Some(attempt.failure)
+        attempt.failure
     }
 
     /// What the result of a member means; `Some`: the request is over.

@@ -3,10 +3,13 @@
 //! An attempt takes a connection (a pooled one if there is one), probes it when the worker asks for that, sends the request
 //! and passes the response on. What may be repeated is decided by [`Failure::may_retry`] alone.
 //!
-//! The machine can be put aside wherever it would wait, except while it connects: [`Run::step`] says what for, and is called
+//! The machine can be put aside wherever it would wait: [`Run::step`] says what for, and is called
 //! again when that has come or [`Run::expire`] was told that it has not. A blocking step waits by itself instead.
 //!
 //! Source: the retry loop of mod_jk's `ajp_service`, with its unsafe repetitions left out.
+
+mod leave;
+mod reach;
 
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use super::host::{BodyRead, Host, fill};
 use super::http::{self, Question, Reply};
 use super::pump::{Interest, Pump, Traffic};
 use super::running::{Drive, Remains, Running};
-use super::tunnel::{self, End, Tunnel};
+use super::tunnel::Tunnel;
 use crate::engine::error::{Cause, ClientFault, Failure, Stage};
 use crate::engine::exchange::{Exchange, Link, LinkError};
 use crate::engine::http1::upgrade::Upgrade;
@@ -27,6 +30,8 @@ use crate::engine::units::Tick;
 pub struct Wait {
     /// The connection to the backend has something to read ([`Run::link`]).
     pub link_readable: bool,
+    /// There is no connection yet, or no place for the request: who is asked for it knows what this is about.
+    pub place: bool,
     /// What else.
     pub interest: Interest,
     /// How long at most; `None`: for ever.
@@ -40,7 +45,17 @@ pub struct Wait {
 impl Wait {
     /// The wait of an exchange.
     pub(super) fn of(link_readable: bool, interest: Interest, patience: Option<Duration>) -> Self {
-        Self { link_readable, interest, patience, tunnel: false, blind: false }
+        Self { link_readable, place: false, interest, patience, tunnel: false, blind: false }
+    }
+
+    /// For a connection, or a place.
+    pub fn for_place(patience: Option<Duration>) -> Self {
+        Self { place: true, ..Self::of(false, NOTHING, patience) }
+    }
+
+    /// For the time to pass.
+    pub fn pause(time: Duration) -> Self {
+        Self::of(false, NOTHING, Some(time))
     }
 }
 
@@ -208,7 +223,7 @@ impl<L: Link> Run<L> {
             let after = match self.phase {
                 Phase::Tunnel => self.tunnel(host, links, worker),
                 _ if self.alone => After::End(Err(self.abandon(host, links, worker))),
-                Phase::Acquire => self.acquire(host, links, worker),
+                Phase::Acquire => self.acquire(host, links, worker, block),
                 Phase::Establish { until } => self.establish(host, links, worker, until, block),
                 Phase::Ping { timeout, until } => self.ping(host, links, worker, (timeout, until), block),
                 Phase::Ready => self.begin(host, links, worker, block),
@@ -310,74 +325,6 @@ impl<L: Link> Run<L> {
             Phase::Pause { until: host.now().after(worker.pause) }
         };
         None
-    }
-
-    fn acquire<H: Host, P: Links<Link = L>>(
-        &mut self,
-        host: &mut H,
-        links: &P,
-        worker: &WorkerView<'_>,
-    ) -> After {
-        let (link, reused) = match links.acquire(self.fresh || self.proven) {
-            Ok(acquired) => acquired,
-            Err(failure) => return After::End(Err(failure)),
-        };
-        let raw = link.is_raw();
-        self.link = Some((link, reused));
-        if raw {
-            let until = worker.establish.map(|limit| host.now().after(limit));
-            return After::Next(Phase::Establish { until });
-        }
-        self.greet(host, worker, reused)
-    }
-
-    /// What has to be done on a new connection before it carries octets.
-    #[cold]
-    fn establish<H: Host, P: Links<Link = L>>(
-        &mut self,
-        host: &mut H,
-        links: &P,
-        worker: &WorkerView<'_>,
-        until: Option<Tick>,
-        block: bool,
-    ) -> After {
-        let error = loop {
-            let Some((link, _)) = &mut self.link else {
-                return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
-            };
-            let writable = match link.establish() {
-                Ok(None) => return self.greet(host, worker, false),
-                Ok(Some(writable)) => writable,
-                Err(error) => break error,
-            };
-            let left = until.map(|until| until.since(host.now()));
-            if std::mem::take(&mut self.expired) || left.is_some_and(|left| left.is_zero()) {
-                break LinkError::TimedOut;
-            }
-            if !block {
-                let interest = Interest { link_writable: writable, ..NOTHING };
-                return After::Wait(Wait::of(true, interest, left));
-            }
-            if let Err(error) = link.wait(writable, None, left.unwrap_or(worker.manner.timing.client)) {
-                break error;
-            }
-        };
-        self.discard(links, false);
-        After::End(Err(Failure::early(Cause::Link(error), Stage::Connect)))
-    }
-
-    /// Asks whether the backend is alive, if the worker wants that.
-    fn greet<H: Host>(&mut self, host: &mut H, worker: &WorkerView<'_>, reused: bool) -> After {
-        let probe = if reused { worker.prepost_ping } else { worker.connect_ping.or(worker.prepost_ping) };
-        let proven = std::mem::take(&mut self.proven);
-        let question = probe.filter(|_| !proven).and_then(|timeout| Some((timeout, Question::of(worker)?)));
-        After::Next(match question {
-            None => Phase::Ready,
-            Some((timeout, question)) => {
-                self.question = Some(question);
-                Phase::Ping { timeout, until: host.now().after(timeout) }
-            }
-        })
     }
 
     fn ping<H: Host, P: Links<Link = L>>(
@@ -554,83 +501,6 @@ impl<L: Link> Run<L> {
         }
     }
 
-    /// The backend has agreed to leave HTTP: the client is told, and a tunnel begins.
-    #[cold]
-    fn switch<H: Host, P: Links<Link = L>>(&mut self, host: &mut H, links: &P) -> After {
-        let fault = match self.upgrade {
-            Some(upgrade) => match host.switch(upgrade) {
-                Ok(()) => {
-                    let mut buffers = self.regain();
-                    // The tunnel counts what came behind the head.
-                    let early = u64::try_from(buffers.input.filled().len()).unwrap_or(u64::MAX);
-                    self.traffic.received = self.traffic.received.saturating_sub(early);
-                    self.tunnel = Some(Box::new(Tunnel::new(upgrade, &mut buffers, host.now())));
-                    self.buffers = Some(buffers);
-                    return After::Next(Phase::Tunnel);
-                }
-                Err(fault) => fault,
-            },
-            None => ClientFault::Gone, // it was never asked for
-        };
-        self.discard(links, false);
-        let failure = Failure::early(Cause::Client(fault), Stage::Body);
-        After::End(Err(Failure { sent: true, replied: true, delivered: true, ..failure }))
-    }
-
-    #[cold]
-    fn tunnel<H: Host, P: Links<Link = L>>(
-        &mut self,
-        host: &mut H,
-        links: &P,
-        worker: &WorkerView<'_>,
-    ) -> After {
-        let (Some(tunnel), Some((link, _))) = (&mut self.tunnel, &mut self.link) else {
-            return After::End(Err(Failure::early(Cause::Cut, Stage::Prepare)));
-        };
-        let buffers = self.buffers.get_or_insert_default();
-        let limits = tunnel::Limits {
-            idle: worker.http.and_then(|http| http.tunnel_timeout),
-            half: worker.manner.timing.client,
-        };
-        let expired = std::mem::take(&mut self.expired);
-        let end = if self.alone {
-            End::ClientLost
-        } else {
-            match tunnel.step(host, link, buffers, &limits, expired) {
-                Ok(pause) => {
-                    return After::Wait(Wait {
-                        link_readable: pause.link_readable,
-                        interest: pause.interest,
-                        patience: pause.patience,
-                        tunnel: true,
-                        blind: pause.blind,
-                    });
-                }
-                Err(end) => end,
-            }
-        };
-        let summary = tunnel.summary(end);
-        buffers.spare.clear();
-        self.tunnel = None;
-        // What breaks on one side must not look like an orderly end on the other one.
-        self.discard(links, end == End::ClientLost);
-        host.tunnel_over(matches!(end, End::BackendLost(_)));
-        let mut traffic = std::mem::take(&mut self.traffic);
-        traffic.sent = traffic.sent.saturating_add(summary.up);
-        traffic.received = traffic.received.saturating_add(summary.down);
-        traffic.body = traffic.body.saturating_add(summary.down);
-        After::End(Ok(Served {
-            traffic,
-            attempts: self.number,
-            ended: host.now(),
-            body_left: false,
-            replaced: None,
-            surplus: false,
-            reusable: false,
-            tunnel: Some(summary),
-        }))
-    }
-
     fn pause<H: Host, P: Links<Link = L>>(
         &mut self,
         host: &mut H,
@@ -647,6 +517,6 @@ impl<L: Link> Run<L> {
             return After::Next(Phase::Acquire);
         }
         self.expired = false;
-        After::Wait(Wait::of(false, NOTHING, Some(left)))
+        After::Wait(Wait::pause(left))
     }
 }

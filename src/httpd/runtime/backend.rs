@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::work::{self, InWork, Queue};
+use super::work::{self, InWork, Queue, Queued};
 use crate::engine::balance::state::{Cell, WorkerState};
 use crate::engine::config::model::{Address, Ajp13, Http, LocalAddress, PoolSize, Tls};
 use crate::engine::error::{Cause, RetryPolicy};
@@ -315,30 +315,37 @@ impl Backend {
     }
 
     /// Counts a request in until the result is dropped. When `max_in_flight` are in work it waits in the worker's queue;
-    /// `queue`: if it may.
+    /// `queue`: if it may; `place` and `block`: see [`work::pass`].
     ///
     /// # Errors
     /// The worker has enough to do.
-    pub fn enter(&self, cell: &'static Cell, queue: bool) -> Result<InWork, Cause> {
+    pub fn enter(
+        &self,
+        cell: &'static Cell,
+        queue: bool,
+        place: &mut Option<Queued>,
+        block: bool,
+    ) -> Result<Result<InWork, Duration>, Cause> {
         let gauge = &self.state.gauge;
         let settings = &self.settings;
-        if settings.busy_limit > 0 && gauge.now() >= settings.busy_limit {
+        let waits = place.is_some();
+        if !waits && settings.busy_limit > 0 && gauge.now() >= settings.busy_limit {
             return Err(Cause::Busy);
         }
         let limit = settings.max_in_flight;
         if limit == 0 {
-            return Ok(InWork::new(gauge.enter(cell), gauge));
+            return Ok(Ok(InWork::new(gauge.enter(cell), gauge)));
         }
-        if let Some(flight) = gauge.try_enter(cell, limit, false) {
-            return Ok(InWork::new(flight, gauge));
+        if !waits && let Some(flight) = gauge.try_enter(cell, limit, false) {
+            return Ok(Ok(InWork::new(flight, gauge)));
         }
         if !queue {
             return Err(Cause::Busy);
         }
         let queue = Queue { size: settings.queue_size, time: settings.queue_timeout };
-        let begun = clock::now();
-        let flight = work::wait(gauge, cell, queue, |_| gauge.try_enter(cell, limit, true))?;
-        Ok(InWork::new(flight, gauge).after(clock::now().since(begun)))
+        let begun = place.as_ref().map_or_else(clock::now, Queued::begun);
+        let flight = work::pass(place, (gauge, cell), queue, block, |_| gauge.try_enter(cell, limit, true))?;
+        Ok(flight.map(|flight| InWork::new(flight, gauge).after(clock::now().since(begun))))
     }
 
     /// It takes a limited number of requests at one time.

@@ -18,7 +18,7 @@ pub use backend::{Backend, Links};
 pub use connections::Connections;
 pub use farm::Farm;
 pub use versions::{Current, MOST as MOST_CHANGES};
-pub use work::{InWork, wait};
+pub use work::{InWork, Queued, pass};
 
 use crate::engine::balance::state::{BalancerState, Cell, MemberState, WorkerState};
 use crate::engine::config::model::{Kind, Status, WorkerSet};
