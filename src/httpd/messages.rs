@@ -54,8 +54,6 @@ messages! {
         "Use the MPM event; JkAsync On tries with a version that is not known.";
     PARKING_FULL = "JK0015", "As many requests wait without a thread as JkAsyncLimit allows; further ones hold a thread. Told once in each process.",
         "Raise JkAsyncLimit together with the number of descriptors that httpd may open (ulimit -n), or find out why so many requests wait.";
-    NO_BELL = "JK0330", "A request cannot give its thread back, usually because the process has no descriptor left; it holds its thread. Told once in each process.",
-        "Raise the number of descriptors that httpd may open (ulimit -n), or lower JkAsyncLimit; see docs/async.md.";
     BAD_PATH = "JK0101", "The path of a request is refused with 400 before it is mapped or forwarded.",
         "Usually an attack or a broken client; the message says what is wrong with the path.";
     NO_WORKER = "JK0102", "A request was mapped to a worker that does not exist and is answered with 500.",
@@ -133,10 +131,10 @@ messages! {
     KEPT_UNWRITTEN = "JK0304", "The file of changes (persist_file) can not be written. Changes are in force all the same and would be lost when httpd stops.",
         "Check the directory: the user of httpd's children (User) must be able to write there. It is tried again every few seconds.";
     KEPT_WRITTEN = "JK0305", "The file of changes (persist_file) could be written again.", "Nothing.";
+    NO_BELL = "JK0330", "A request cannot give its thread back, usually because the process has no descriptor left; it holds its thread. Told once in each process.",
+        "Raise the number of descriptors that httpd may open (ulimit -n), or lower JkAsyncLimit; see docs/async.md.";
     TLS_FAILED = "JK0340", "TLS with the backend of a worker of type https failed; the line says why.",
         "Compare the certificate of the backend with host, tls_name and tls_ca of the worker.";
-    TLS_UNVERIFIED = "JK0341", "A worker of type https does not check who its backend is (tls_verify=off); told at every start.",
-        "Set tls_ca to the certificate of the authority, or the certificate of the backend itself, and remove tls_verify.";
     TUNNEL = "JK0360", "Debug: a connection that had left HTTP (a WebSocket) has ended; the line says why, and how much went either way.",
         "Nothing. If it says that it was silent for tunnel_timeout, the application should send pings more often than that.";
 }

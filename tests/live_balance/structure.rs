@@ -51,7 +51,7 @@ fn what_is_no_farm_is_refused() {
         ("", "balancer 'l' has no members; set worker.l.balance_workers"),
         (
             "l.balance_workers=l",
-            "member 'l' of balancer 'l' has type lb; members must have type ajp13 or http",
+            "member 'l' of balancer 'l' has type lb; members must have type ajp13, http or https",
         ),
         (
             "l.balance_workers=a,m\na.port=1\nm.type=lb\nm.balance_workers=a",

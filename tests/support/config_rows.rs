@@ -88,7 +88,7 @@ pub(crate) const BAD: &[Bad] = &[
         "unknown type",
         "",
         third!("worker.w1.type=carrier-pigeon"),
-        &[Workers(3, "unknown type 'carrier-pigeon'; possible are ajp13, http, lb and status")],
+        &[Workers(3, "unknown type 'carrier-pigeon'; possible are ajp13, http, https, lb and status")],
     ),
     bad(
         "type that is gone",
@@ -106,7 +106,7 @@ pub(crate) const BAD: &[Bad] = &[
         "balancer in a balancer",
         "",
         "worker.list=l\nworker.l.type=lb\nworker.l.balance_workers=a,k\nworker.a.port=1\nworker.k.type=lb\nworker.k.balance_workers=a\n",
-        &[Workers(3, "member 'k' of balancer 'l' has type lb; members must have type ajp13 or http")],
+        &[Workers(3, "member 'k' of balancer 'l' has type lb; members must have type ajp13, http or https")],
     ),
     bad(
         "member twice",
