@@ -230,7 +230,9 @@ fn a_backend_dies_and_comes_back_at_its_port() {
     assert_eq!(client::get(httpd.port(), "/app/x").status, 200);
     backend.stop();
     assert_eq!(backend.open_connections(), 0);
-    assert_eq!(client::get(httpd.port(), "/app/x").status, 503);
+    // Which of the two is up to the original module: it may notice the closed connection before or after it has sent.
+    let status = client::get(httpd.port(), "/app/x").status;
+    assert!(matches!(status, 502 | 503), "{status}");
     backend.listen();
     assert_eq!(client::get(httpd.port(), "/app/x").status, 200);
     assert_eq!(backend.last_request().secret.as_deref(), Some("s"));

@@ -2,7 +2,7 @@
 //!
 //! A bell is an epoll set with the descriptors that a request waits for, so it becomes readable with them, and nobody has to
 //! run for that. Only when a time is over the thread makes it readable, by adding an eventfd that always is: one for every
-//! [`SHARED_BY`] bells that ring so, because the kernel lets a file be in 500 sets that are in a set themselves, as bells are in
+//! 256 bells that ring so, because the kernel lets a file be in 500 sets that are in a set themselves, as bells are in
 //! that of the MPM, and then refuses (`EINVAL`) both another one and to poll the bell. What a request is,
 //! and who polls the bell, is not known here: there are numbers of descriptors and times, nothing else. A [`Watch`] belongs to
 //! one request; while it is armed its descriptors must stay open, and dropping it ends everything before they are closed. Times
@@ -131,7 +131,7 @@ pub struct Watch {
 }
 
 impl Reactor {
-    /// Starts the thread. `ends` tells whether the process is about to end; it is asked once in [`ENDS_LOOK`] as long as
+    /// Starts the thread. `ends` tells whether the process is about to end; it is asked once a second as long as
     /// somebody wants to know.
     ///
     /// # Errors
