@@ -47,7 +47,7 @@ test:
 	@$(MAKE) --no-print-directory build
 	$(CARGO) build --release --locked --example ajp_backend
 	$(CARGO) test --locked --test mapping_table --test uri_security --test forward_uri --test ajp_malformed -- --nocapture --test-threads=1
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 	@$(MAKE) --no-print-directory loom
 
 ## loom: the counts of requests in work under all interleavings; a package and a build tree of their own

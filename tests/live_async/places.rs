@@ -38,6 +38,24 @@ fn in_order(httpd: &Httpd, paths: impl Iterator<Item = String>) -> Vec<Client> {
         .collect()
 }
 
+/// A status worker that says how many requests are put aside.
+const STATUS: &str = "\nworker.list=st\nworker.st.type=status";
+const STATUS_MOUNT: &str = "JkMount /st/* st";
+
+/// As [`in_order`], for those whose order matters: each comes when the one before it has its place and is put aside.
+fn in_line(httpd: &Httpd, paths: impl Iterator<Item = String>) -> Vec<Client> {
+    let parked = || {
+        let metrics = client::get(httpd.port(), "/st/metrics").text();
+        metrics.lines().find_map(|line| line.strip_prefix("jk_parked ")?.parse::<f64>().ok())
+    };
+    let mut clients = Vec::new();
+    for path in paths {
+        clients.append(&mut ask(httpd, [path]));
+        wait_until("it is put aside", || parked() == Some(clients.len() as f64));
+    }
+    clients
+}
+
 /// Reads all answers; they are those of the paths.
 #[track_caller]
 fn read_all(clients: &mut [Client], path: impl Fn(usize) -> String) {
@@ -68,19 +86,18 @@ fn order(backend: &Backend) -> Vec<usize> {
 fn a_limited_pool_is_waited_for_without_threads_and_in_order() {
     let gate = Gate::new();
     let backend = gated(&gate);
-    let settings = "worker.w.connection_pool_size=2\nworker.w.connection_acquire_timeout=20000";
-    let httpd = builder(Mpm::Event, &backend).workers(settings).start();
+    let settings = "worker.w.connection_pool_size=1\nworker.w.connection_acquire_timeout=20000";
+    let httpd =
+        builder(Mpm::Event, &backend).workers(format!("{settings}{STATUS}")).conf(STATUS_MOUNT).start();
     let path = |n: usize| format!("/app/slow/{n}");
-    let mut clients = in_order(&httpd, (0..14).map(path));
-    gate.await_waiting(2);
+    let mut clients = in_line(&httpd, (0..14).map(path));
+    gate.await_waiting(1);
     assert_free(&httpd);
     gate.open();
     read_all(&mut clients, path);
     let order = order(&backend);
-    // The first two run at one time, and so do any two behind them.
-    assert_eq!(order.len(), 14);
-    assert!(order.iter().enumerate().all(|(place, number)| place.abs_diff(*number) <= 3), "{order:?}");
-    assert!(backend.log().len() <= 2, "{} connections", backend.log().len());
+    assert_eq!(order, (0..14).collect::<Vec<_>>());
+    assert_eq!(backend.log().len(), 1, "connections");
     backend.assert_no_errors();
 }
 
@@ -128,9 +145,10 @@ fn the_queue_of_a_worker_holds_no_thread_and_keeps_its_order() {
     let gate = Gate::new();
     let backend = gated(&gate);
     let settings = "worker.w.max_in_flight=1\nworker.w.queue_size=50\nworker.w.queue_timeout=20000";
-    let httpd = builder(Mpm::Event, &backend).workers(settings).start();
+    let httpd =
+        builder(Mpm::Event, &backend).workers(format!("{settings}{STATUS}")).conf(STATUS_MOUNT).start();
     let path = |n: usize| format!("/app/slow/{n}");
-    let mut clients = in_order(&httpd, (0..14).map(path));
+    let mut clients = in_line(&httpd, (0..14).map(path));
     gate.await_waiting(1);
     assert_free(&httpd);
     // One of them leaves in between.
