@@ -218,7 +218,7 @@ pub(super) const EXCHANGE: &[Def] = &[
         ..ajp13("busy_limit", Apply::Ajp13(|raw, value| raw.busy_limit = value.integer()))
     },
     Def {
-        range: "the name of a worker of type http",
+        range: "the name of a worker of type http or https",
         doc: "Worker that gets what AJP can not carry: a request to change to a protocol in its list upgrade (WebSocket), and \
               one whose headers do not fit into a packet. Usually the HTTP connector of the same Tomcat; as a member of a \
               balancer, this worker is chosen and counted, with its route and its state.",
