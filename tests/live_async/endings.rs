@@ -259,7 +259,9 @@ fn descriptors_that_run_out_cost_a_thread_or_a_definite_error() {
     for left in 0..6 {
         let gate = Gate::new();
         let mut backend = gated(&gate);
-        let httpd = builder(Mpm::Event, &backend).descriptors(MOST).start();
+        // An answer that opens no file.
+        let idle = "Redirect /idle http://localhost/elsewhere";
+        let httpd = builder(Mpm::Event, &backend).conf(idle).descriptors(MOST).start();
         let child = httpd.child_pids()[0];
         let mut clients: Vec<Client> = (0..8).map(|_| Client::connect(httpd.port())).collect();
         for client in &mut clients {
@@ -269,7 +271,7 @@ fn descriptors_that_run_out_cost_a_thread_or_a_definite_error() {
         let mut idle = Vec::new();
         while descriptors(&httpd) + left < MOST {
             let mut client = Client::connect(httpd.port());
-            assert_eq!(client.get("/file.txt").status, 200);
+            assert_eq!(client.get("/idle").status, 302);
             idle.push(client);
         }
         for (number, client) in clients.iter_mut().enumerate() {

@@ -359,22 +359,19 @@ fn drain(
     if let Some(name) = wanted.keys().find(|name| *name != "deadline_seconds") {
         return Err(Problem::new(400, "unknown-property", format!("{name} is not known here")));
     }
-    // What is in the body counts more than what is in the query.
-    let asked = match wanted.get("deadline_seconds") {
-        None => deadline.map(|text| text.parse::<i64>().ok()),
-        Some(Value::Null) => None,
-        Some(value) => Some(whole(value)),
+    let seconds = |asked: Option<i64>| {
+        let seconds = asked.and_then(|seconds| u32::try_from(seconds).ok());
+        seconds.filter(|seconds| (1..=LONGEST_DRAIN).contains(seconds)).ok_or_else(|| {
+            let detail = format!("the deadline must be a number from 1 to {LONGEST_DRAIN}");
+            Problem::new(400, "bad-value", detail)
+        })
     };
-    let deadline = match asked {
-        None => None,
-        Some(seconds) => {
-            let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
-            let seconds = seconds.filter(|seconds| (1..=LONGEST_DRAIN).contains(seconds));
-            Some(seconds.ok_or_else(|| {
-                let detail = format!("the deadline must be a number from 1 to {LONGEST_DRAIN}");
-                Problem::new(400, "bad-value", detail)
-            })?)
-        }
+    // What is in the body counts more than what is in the query, which must be right all the same.
+    let in_query = deadline.map(|text| seconds(text.parse().ok())).transpose()?;
+    let deadline = match wanted.get("deadline_seconds") {
+        None => in_query,
+        Some(Value::Null) => None,
+        Some(value) => Some(seconds(whole(value))?),
     };
     let (Subject::Member(_, member), Some(target)) = (subject, command::target(subject)) else {
         return Err(Refusal::UnknownMember.into());

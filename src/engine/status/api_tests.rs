@@ -226,6 +226,8 @@ fn the_deadline_of_a_drain_may_stand_in_the_query() {
     assert_eq!(drain(Some("60"), br#"{"deadline_seconds": null}"#).unwrap(), "draining");
     for text in ["", "0", "x", "604801", "1.5", "-1"] {
         assert_eq!(drain(Some(text), b"").unwrap_err().status, 400, "{text}");
+        let both = drain(Some(text), br#"{"deadline_seconds": 7}"#);
+        assert_eq!(both.unwrap_err().status, 400, "{text} beside a right one");
     }
 }
 
