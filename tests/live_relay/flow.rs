@@ -4,14 +4,9 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::front;
-use crate::support::{Backend, Client, Ended, Gate, Mpm, pattern, under_each_mpm};
+use crate::support::{Backend, Client, Ended, Gate, Mpm, Over, over_each_protocol, pattern};
 
-under_each_mpm!(
-    a_flush_lets_everything_leave,
-    little_is_held_back,
-    much_leaves_without_a_flush,
-    a_head_alone_can_leave
-);
+over_each_protocol!(a_flush_lets_everything_leave, much_leaves_without_a_flush, a_head_alone_can_leave);
 
 /// Nothing arrives within a moment.
 fn is_silent(client: &Client) -> bool {
@@ -23,10 +18,10 @@ fn is_silent(client: &Client) -> bool {
     matches!(result, Err(e) if e.kind() == ErrorKind::WouldBlock)
 }
 
-fn a_flush_lets_everything_leave(mpm: Mpm) {
+fn a_flush_lets_everything_leave(mpm: Mpm, over: Over) {
     let gates = [Gate::new(), Gate::new(), Gate::new()];
     let held = gates.clone();
-    let backend = Backend::scripted(move |_, say| {
+    let backend = over.scripted(move |_, say| {
         say.send_headers(200, "OK", &[]);
         for gate in &held {
             say.body_chunk(b"abc");
@@ -48,10 +43,10 @@ fn a_flush_lets_everything_leave(mpm: Mpm) {
     assert_eq!((answer.ended, answer.body.len()), (Ended::Chunked, 0));
 }
 
-fn a_head_alone_can_leave(mpm: Mpm) {
+fn a_head_alone_can_leave(mpm: Mpm, over: Over) {
     let gate = Gate::new();
     let held = gate.clone();
-    let backend = Backend::scripted(move |_, say| {
+    let backend = over.scripted(move |_, say| {
         say.send_headers(200, "OK", &[("X-A", "1"), ("Content-Length", "3")]);
         say.flush();
         say.pause(&held);
@@ -68,7 +63,7 @@ fn a_head_alone_can_leave(mpm: Mpm) {
     assert_eq!((answer.ended, answer.text().as_str()), (Ended::Length, "abc"));
 }
 
-fn little_is_held_back(mpm: Mpm) {
+pub(crate) fn little_is_held_back(mpm: Mpm) {
     let gate = Gate::new();
     let held = gate.clone();
     let backend = Backend::scripted(move |_, say| {
@@ -90,10 +85,10 @@ fn little_is_held_back(mpm: Mpm) {
     assert_eq!(answer.ended, Ended::Length);
 }
 
-fn much_leaves_without_a_flush(mpm: Mpm) {
+fn much_leaves_without_a_flush(mpm: Mpm, over: Over) {
     let gate = Gate::new();
     let held = gate.clone();
-    let backend = Backend::scripted(move |_, say| {
+    let backend = over.scripted(move |_, say| {
         say.send_headers(200, "OK", &[]);
         say.body_chunk(&pattern(8000));
         say.body_chunk(&pattern(8000));
