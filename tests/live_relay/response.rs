@@ -109,7 +109,13 @@ fn headers(mpm: Mpm, over: Over) {
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     let page = client.get("/app/headers");
-    assert_eq!((page.status, page.text().as_str(), page.ended), (200, "body", Ended::Length));
+    assert_eq!((page.status, page.text().as_str()), (200, "body"));
+    // Over HTTP a chunk that comes alone is passed on before the end is known.
+    assert!(
+        page.ended == Ended::Length || (!over.is_ajp() && page.ended == Ended::Chunked),
+        "{:?}",
+        page.ended
+    );
     assert_eq!(page.header_all("Set-Cookie"), ["a=1; Path=/", "b=2, with comma", "c=3"]);
     assert_eq!(page.header_all("X-Repeated"), ["1", "2"]);
     assert_eq!(page.header_all("Content-Type"), ["text/html; Charset=UTF-8"]);
