@@ -6,7 +6,12 @@ use std::time::Duration;
 use crate::support::{Backend, Client, Ended, Gate, Mpm, Over, over_each_protocol, pattern};
 use crate::{builder, front};
 
-over_each_protocol!(a_flush_lets_everything_leave, much_leaves_without_a_flush, a_head_alone_can_leave);
+over_each_protocol!(
+    a_flush_lets_everything_leave,
+    much_leaves_without_a_flush,
+    a_head_alone_can_leave,
+    a_stream_opens_before_its_first_event
+);
 
 /// Nothing arrives within a moment.
 fn is_silent(client: &Client) -> bool {
@@ -64,6 +69,29 @@ fn a_head_alone_can_leave(mpm: Mpm, over: Over) {
     gate.open();
     client.read_body("GET", &mut answer);
     assert_eq!((answer.ended, answer.text().as_str()), (Ended::Length, "abc"));
+}
+
+/// The client of server-sent events learns at once that it is connected. HTTP has no words for a flush, but a backend that
+/// does not say how much will come has no other reason to send a head alone.
+fn a_stream_opens_before_its_first_event(mpm: Mpm, over: Over) {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let backend = over.scripted(move |_, say| {
+        say.send_headers(200, "OK", &[("Content-Type", "text/event-stream")]);
+        say.flush();
+        say.pause(&held);
+        say.body_chunk(b"data: 1\n\n");
+        say.end(true);
+    });
+    let httpd = front(mpm, &backend, "");
+    let mut client = Client::connect(httpd.port());
+    client.send("GET /app/x HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut answer = client.try_read_head().unwrap();
+    assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("text/event-stream")));
+    gate.await_waiting(1);
+    gate.open();
+    client.read_body("GET", &mut answer);
+    assert_eq!(answer.text(), "data: 1\n\n");
 }
 
 pub(crate) fn little_is_held_back(mpm: Mpm) {
