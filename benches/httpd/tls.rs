@@ -5,6 +5,7 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,20 +28,23 @@ const REQUESTS: usize = 200;
 /// Handshakes since the last look.
 #[derive(Clone)]
 struct Peer {
+    /// Its certificate.
+    authority: PathBuf,
     config: Arc<ServerConfig>,
     full: Arc<AtomicU64>,
     resumed: Arc<AtomicU64>,
 }
 
 impl Peer {
-    /// With a certificate of an authority that is written to `ca.pem` of the directory.
-    fn new(directory: &TempDir) -> Self {
+    /// With a certificate of an authority of its own, which is written to the directory.
+    fn new(directory: &TempDir, kind: Kind) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.distinguished_name.push(DnType::CommonName, "bench authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
-        directory.write("ca.pem", params.self_signed(&key).expect("an authority").pem());
+        let pem = params.self_signed(&key).expect("an authority").pem();
+        let authority = directory.write(&format!("{}.pem", kind.name()), pem);
         let issuer = Issuer::new(params, key);
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
         params.distinguished_name.push(DnType::CommonName, "127.0.0.1");
@@ -55,7 +59,7 @@ impl Peer {
             .expect("certificate and key");
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ticketer = ring::Ticketer::new().expect("tickets");
-        Self { config: Arc::new(config), full: Arc::default(), resumed: Arc::default() }
+        Self { authority, config: Arc::new(config), full: Arc::default(), resumed: Arc::default() }
     }
 
     fn serve(stream: TcpStream, peer: Self) -> Option<()> {
@@ -90,15 +94,14 @@ pub(crate) fn run(plan: &Plan) -> Section {
          each round.",
     );
     let directory = TempDir::new("bench-tls");
-    let authority = directory.path().join("ca.pem");
     for (way, reuse) in [("connections kept", true), ("a connection for each request", false)] {
-        let shape = Shape { authority: Some(&authority), reuse, ..Shape::default() };
         let rows = ["full handshakes", "resumed handshakes"];
         let mut rows = rows.map(|name| Row::plain(&format!("{way}: {name} of {REQUESTS} requests"), 0));
         // Each has a backend of its own, and so counts of its own.
-        let peers = KINDS.map(|kind| (kind, Peer::new(&directory)));
+        let peers = KINDS.map(|kind| (kind, Peer::new(&directory, kind)));
         let servers = KINDS.map(|kind| {
             let peer = &peers[usize::from(kind == KINDS[1])].1;
+            let shape = Shape { authority: Some(&peer.authority), reuse, ..Shape::default() };
             let backend = Backend::sharing(peer.clone(), Peer::serve);
             let server = Running::start(http::site(kind, backend.port, &shape));
             let work = Work::get("/app/size/1024", 0, Some(1024));
