@@ -8,8 +8,8 @@
 //! is not sent. A successful one may be answering the body while it reads it, so both go on, also when it says that the
 //! connection will be closed. When the response is complete before the request is, the connection is closed.
 //!
-//! A body without a length is passed on chunk by chunk: after each chunk that has nothing behind it comes a
-//! [`Event::Flush`], for a backend ends a chunk early only when it wants it to be seen.
+//! A body without a length is passed on chunk by chunk: after its head and after each chunk, where nothing is behind them, comes a
+//! [`Event::Flush`], for a backend stops there only when it wants that to be seen.
 //! Sources: RFC 9112 sections 6.3, 7, 9.3 and 9.6; RFC 9110 section 15.2 for interim responses.
 
 use std::ops::Range;

@@ -138,7 +138,7 @@ fn an_early_success_is_no_refusal() {
     assert_eq!(read(&mut client, b"0\r\n\r\n").0, "keep");
     // Also when the connection is going to be closed.
     let mut client = self::client(RequestBody::Unknown);
-    assert_eq!(read(&mut client, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").0, "200 want 1000 ");
+    assert_eq!(read(&mut client, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").0, "200 flush want 1000 ");
     assert!(!client.declines_body());
     // The response ends first: the rest of the request is never sent, and nothing else either.
     let mut client = self::client(RequestBody::Unknown);
@@ -167,7 +167,8 @@ fn interim_responses_are_passed_over_within_a_limit() {
 #[test]
 fn chunks_are_flushed_when_nothing_is_behind_them() {
     let mut client = client(RequestBody::None);
-    assert_eq!(read(&mut client, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").0, "200 ");
+    let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(read(&mut client, head).0, "200 flush ", "the head too");
     assert_eq!(read(&mut client, b"2\r\nab\r\n1\r\nc\r\n").0, "[ab] [c] flush ");
     assert_eq!(read(&mut client, b"2\r\na").0, "[a] ");
     assert!(!client.inside_packet());
