@@ -61,11 +61,11 @@ test-parked: build
 loom:
 	RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)/loom' $(CARGO) test --release --locked --manifest-path tests/loom/Cargo.toml
 
-## valgrind: the tests of requests that wait without a thread, httpd under valgrind's memcheck (5 minutes)
+## valgrind: requests that wait without a thread, HTTP workers and tunnels, httpd under valgrind's memcheck (10 minutes)
 valgrind: build
 	@scripts/valgrind.sh memcheck
 
-## soak: 200,000 requests that wait without a thread, backends of 0 to 4 ms, aborts, graceful restarts; what is left at the end (8 minutes)
+## soak: 200,000 requests that wait without a thread, backends of 0 to 4 ms, aborts, graceful restarts; what is left at the end (3 minutes)
 soak: build
 	MODJK_LONG=1 $(CARGO) test --locked --test live_async races -- --nocapture --test-threads=1
 

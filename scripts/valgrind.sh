@@ -1,8 +1,8 @@
 #!/bin/sh
-# The live tests of requests that wait without a thread, with httpd under valgrind. Reports that name the module fail a test;
-# those of httpd and its libraries alone do not count.
+# Live tests with httpd under valgrind: requests that wait without a thread at every stage, HTTP workers with and without TLS,
+# tunnels. Reports that name the module fail a test; those of httpd and its libraries alone do not count.
 #
-# usage: scripts/valgrind.sh [memcheck|helgrind|drd] [names of tests]
+# usage: scripts/valgrind.sh [memcheck|helgrind|drd] [names of tests of live_async]
 #
 # memcheck: invalid and uninitialised memory, memory that is lost. helgrind and drd do not know the locks of the module
 # (they are made of futexes), so they report much that is none; they are for a look, not for a verdict.
@@ -17,7 +17,25 @@ esac
 # Children write after they have given root up: the file is opened before. No `%p`: a child goes on in its parent's file.
 MODJK_TOOL="valgrind --tool=$tool -q --fair-sched=yes $options --log-file=@ROOT@/logs/tool.%p"
 export MODJK_TOOL
-if [ $# -eq 0 ]; then
-    set -- event:: clients_ requests limit children graceful restart another_member upload slow_reader
+
+# run FILE NAMES...: those tests of that file.
+run() {
+    file=$1
+    shift
+    ${CARGO:-cargo} test --locked --test "$file" -- --test-threads=1 "$@" || failed="$failed $file"
+}
+
+failed=
+if [ $# -gt 0 ]; then
+    run live_async "$@"
+else
+    run live_async event:: clients_ requests limit children graceful restart another_member upload slow_reader \
+        pool queue connecting_ connections_ eight_threads
+    # (A new process takes longer to start than the tunnels may last in the test of restarts.)
+    run live_upgrade event:: many:: paths:: tls_at_the_front another_path chosen_member
+    # These have no mode of their own. Restarts, and what is made for other MPMs, are left out.
+    MODJK_CONF='JkAsync On
+JkAsyncDelay 0' run live_http relay::http:: relay::https:: relay::unix:: mixed::event tls::a_backend tls::a_full \
+        tls::slow_handshakes tls::tickets
 fi
-exec ${CARGO:-cargo} test --locked --test live_async -- --test-threads=1 "$@"
+[ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }

@@ -122,7 +122,7 @@ pub static TABLE: [Def; 41] = [
     def(c"JkAsync", (1, 1), "Auto", c"Auto, On or Off",
         "On: a request that waits for its backend or a slow client holds no thread (MPM event). Auto: on with the versions of httpd it was tested with, and 8 threads or more in each process.", waiting::mode),
     def(c"JkAsyncDelay", (1, 1), "50", c"milliseconds",
-        "Milliseconds that a request waits with its thread before it gives it back, while less than half of the threads do so.", waiting::delay),
+        "Milliseconds that a request waits with its thread before it gives it back, while less than half of the threads do so. Every one waits for 10 as long as most are over by then.", waiting::delay),
     def(c"JkAsyncLimit", (1, 1), "a quarter of the descriptors a process may open", c"a number of requests",
         "Requests that may wait without a thread in one process; more wait with one.", waiting::limit).global(),
     indicator!(c"JkWorkerIndicator", "JK_WORKER_NAME", Worker, "Variable that names the worker of a request that SetHandler jakarta-servlet gives to the module."),
