@@ -31,8 +31,9 @@ if [ $# -gt 0 ]; then
 else
     run live_async event:: clients_ requests limit children graceful restart another_member upload slow_reader \
         pool queue connecting_ connections_ eight_threads
-    # (A new process takes longer to start than the tunnels may last in the test of restarts.)
-    run live_upgrade event:: many:: paths:: tls_at_the_front another_path chosen_member
+    # Not the test of restarts, in which tunnels may last for less time than a new process takes to start here, and not that of
+    # slow sides, which measures the memory of httpd.
+    run live_upgrade event:: many:: paths:: tls_at_the_front another_path chosen_member --skip slow_sides
     # These have no mode of their own. Restarts, and what is made for other MPMs, are left out.
     MODJK_CONF='JkAsync On
 JkAsyncDelay 0' run live_http relay::http:: relay::https:: relay::unix:: mixed::event tls::a_backend tls::a_full \
