@@ -75,7 +75,7 @@ check:
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps --document-private-items
 
-## bench: next to mod_jk and mod_proxy_ajp, about 15 minutes; BENCH_QUICK=1, BENCH_ROUNDS=n, BENCH_ONLY=instructions,balancing,failover,calls,cpu,http,memory,waiting
+## bench: next to mod_jk and mod_proxy_ajp, about 15 minutes; BENCH_QUICK=1, BENCH_ROUNDS=n, BENCH_ONLY=instructions,balancing,failover,calls,cpu,http,tls,memory,waiting,tunnels
 bench: build
 	$(CARGO) bench --locked --bench httpd
 

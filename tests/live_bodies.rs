@@ -1,15 +1,25 @@
-//! Request bodies that are not read, break, or belong to a redirected request: what the client and the backend see of them.
+//! Request bodies that are not read, break, or belong to a redirected request: what the client and the backend see
+//! of them, over every protocol. Nothing of it is special to AJP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
-#![allow(dead_code, reason = "not all of the support is used")]
 
 mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Backend, Client, Ended, Httpd, client};
+use support::{Backend, Client, Ended, Httpd, Mpm, Over, client, over_each_protocol};
 
-fn front(backend: &Backend, conf: &str) -> Httpd {
+over_each_protocol!(
+    a_response_that_ends_because_the_request_body_broke_does_not_look_complete,
+    a_malformed_chunk_is_neither_data_nor_the_end,
+    a_dead_backend_is_reported_before_the_upload_is_over,
+    a_redirect_within_httpd_keeps_the_body,
+    an_error_page_of_the_backend_gets_no_body,
+    a_body_that_httpd_decompresses_has_another_length,
+);
+
+fn front(mpm: Mpm, backend: &Backend, conf: &str) -> Httpd {
     Httpd::builder()
+        .mpm(mpm)
         .modules(&["rewrite"])
         .workers(backend.worker("w"))
         .conf("JkMount /app/* w")
@@ -20,8 +30,8 @@ fn front(backend: &Backend, conf: &str) -> Httpd {
 }
 
 /// Half a response, then a question for body that cannot be answered.
-fn asks_in_the_middle() -> Backend {
-    Backend::scripted(|_, say| {
+fn asks_in_the_middle(over: Over) -> Backend {
+    over.scripted(|_, say| {
         say.first_body();
         say.send_headers(200, "OK", &[("Content-Type", "text/plain")]);
         say.body_chunk(b"the first half");
@@ -34,10 +44,9 @@ fn asks_in_the_middle() -> Backend {
     })
 }
 
-#[test]
-fn a_response_that_ends_because_the_request_body_broke_does_not_look_complete() {
-    let mut backend = asks_in_the_middle();
-    let httpd = front(&backend, "");
+fn a_response_that_ends_because_the_request_body_broke_does_not_look_complete(mpm: Mpm, over: Over) {
+    let mut backend = asks_in_the_middle(over);
+    let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     client.send("POST /app/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nsome octets");
     let mut response = client.try_read_head().unwrap();
@@ -49,10 +58,9 @@ fn a_response_that_ends_because_the_request_body_broke_does_not_look_complete() 
     backend.forgive_errors();
 }
 
-#[test]
-fn a_malformed_chunk_is_neither_data_nor_the_end() {
-    let mut backend = asks_in_the_middle();
-    let httpd = front(&backend, "");
+fn a_malformed_chunk_is_neither_data_nor_the_end(mpm: Mpm, over: Over) {
+    let mut backend = asks_in_the_middle(over);
+    let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     client.send("POST /app/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     let mut response = client.try_read_head().unwrap();
@@ -65,10 +73,9 @@ fn a_malformed_chunk_is_neither_data_nor_the_end() {
     backend.forgive_errors();
 }
 
-#[test]
-fn a_dead_backend_is_reported_before_the_upload_is_over() {
-    let backend = Backend::scripted(|_, say| say.close());
-    let httpd = front(&backend, "");
+fn a_dead_backend_is_reported_before_the_upload_is_over(mpm: Mpm, over: Over) {
+    let backend = over.scripted(|_, say| say.close());
+    let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     client.send("POST /app/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n");
     client.send(vec![b'x'; 20_000]);
@@ -79,10 +86,10 @@ fn a_dead_backend_is_reported_before_the_upload_is_over() {
     assert!(begun.elapsed() < Duration::from_secs(20), "httpd waited for the rest of the body");
 }
 
-#[test]
-fn a_redirect_within_httpd_keeps_the_body() {
-    let backend = Backend::start();
+fn a_redirect_within_httpd_keeps_the_body(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(
+        mpm,
         &backend,
         "<Directory \"@ROOT@/htdocs/old\">\nRewriteEngine On\nRewriteRule .* /app/upload [L]\n</Directory>",
     );
@@ -90,10 +97,9 @@ fn a_redirect_within_httpd_keeps_the_body() {
     assert_eq!((response.status, response.fact("length").as_deref()), (200, Some("20000")));
 }
 
-#[test]
-fn an_error_page_of_the_backend_gets_no_body() {
-    let backend = Backend::start();
-    let httpd = front(&backend, "ErrorDocument 404 /app/upload");
+fn an_error_page_of_the_backend_gets_no_body(mpm: Mpm, over: Over) {
+    let backend = over.start();
+    let httpd = front(mpm, &backend, "ErrorDocument 404 /app/upload");
     let mut client = Client::connect(httpd.port());
     let response = client.request("POST", "/missing", &[], &[b'x'; 20_000]);
     assert_eq!((response.status, response.fact("length").as_deref()), (404, Some("0")));
@@ -107,10 +113,10 @@ const GZIP: &str = concat!(
     "555555555555555555555555557fed03aba499aff82a0000",
 );
 
-#[test]
-fn a_body_that_httpd_decompresses_has_another_length() {
-    let backend = Backend::start();
+fn a_body_that_httpd_decompresses_has_another_length(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = Httpd::builder()
+        .mpm(mpm)
         .modules(&["filter", "deflate"])
         .workers(backend.worker("w"))
         .conf("JkMount /app/* w\n<Location /app>\nSetInputFilter DEFLATE\n</Location>")

@@ -8,8 +8,6 @@
 mod effect;
 mod support;
 
-#[path = "live_http/authority.rs"]
-mod authority;
 #[path = "live_http/backend.rs"]
 mod backend;
 #[path = "live_http/broken.rs"]
@@ -28,3 +26,5 @@ mod settings_tls;
 mod tls;
 #[path = "live_http/wire.rs"]
 mod wire;
+
+use support::authority;

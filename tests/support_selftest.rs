@@ -6,6 +6,9 @@
 
 mod support;
 
+#[path = "support_selftest/http_judge.rs"]
+mod http_judge;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};

@@ -11,7 +11,7 @@ use crate::server::{Kind, Site};
 use crate::traced::{self, Request, Way};
 
 /// Requests of the short and the long run.
-const RUNS: [usize; 2] = [150, 650];
+pub(crate) const RUNS: [usize; 2] = [150, 650];
 
 /// A function with the file name of its object.
 pub(crate) type Function = (String, String);
@@ -29,7 +29,12 @@ pub(crate) struct Costs {
 
 /// Costs of one request.
 pub(crate) fn per_request(kind: Kind, way: Way, request: Request) -> Costs {
-    let [short, long] = RUNS.map(|count| {
+    between(kind, way, request, RUNS)
+}
+
+/// The same from runs of other lengths.
+pub(crate) fn between(kind: Kind, way: Way, request: Request, runs: [usize; 2]) -> Costs {
+    let [short, long] = runs.map(|count| {
         let site = traced::run(kind, way, request, count, |out| {
             ["valgrind", "--tool=callgrind", "--vgdb=no", "--separate-threads=yes"]
                 .map(str::to_owned)
@@ -39,7 +44,7 @@ pub(crate) fn per_request(kind: Kind, way: Way, request: Request) -> Costs {
         });
         read_all(&site)
     });
-    let requests = (RUNS[1] - RUNS[0]) as f64;
+    let requests = (runs[1] - runs[0]) as f64;
     let mut costs = long;
     costs.total = (costs.total - short.total) / requests;
     for (key, own) in &mut costs.own {

@@ -62,11 +62,7 @@ pub(crate) fn run(_: &Plan) -> Section {
     for case in &CASES {
         let mut row = Row::new(case.name);
         for kind in case.kinds {
-            let calls = per_request(*kind, case);
-            let names: Vec<String> =
-                calls.iter().filter(|(_, n)| **n >= 0.05).map(|(name, n)| format!("{name} {n:.1}")).collect();
-            eprintln!("{}, {}: {}", case.name, kind.name(), names.join(", "));
-            row.values[kind.column()] = Some(calls.values().sum());
+            row.values[kind.column()] = Some(named(*kind, Way::Rules(1), case.request, case.runs, case.name));
         }
         if let Some(reach) = case.reach {
             let ours = row.values[Kind::Rust.column()].unwrap_or(f64::NAN);
@@ -82,9 +78,18 @@ pub(crate) fn run(_: &Plan) -> Section {
     section
 }
 
-fn per_request(kind: Kind, case: &Case) -> BTreeMap<String, f64> {
-    let [short, mut long] = case.runs.map(|count| {
-        let site = traced::run(kind, Way::Rules(1), case.request, count, |out| {
+/// How many a request needs; which ones they are is printed.
+pub(crate) fn named(kind: Kind, way: Way, request: Request, runs: [usize; 2], name: &str) -> f64 {
+    let calls = per_request(kind, way, request, runs);
+    let names: Vec<String> =
+        calls.iter().filter(|(_, n)| **n >= 0.05).map(|(name, n)| format!("{name} {n:.1}")).collect();
+    eprintln!("{name}, {} ({way:?}): {}", kind.name(), names.join(", "));
+    calls.values().sum()
+}
+
+fn per_request(kind: Kind, way: Way, request: Request, runs: [usize; 2]) -> BTreeMap<String, f64> {
+    let [short, mut long] = runs.map(|count| {
+        let site = traced::run(kind, way, request, count, |out| {
             ["strace", "-f", "-c", "-o"]
                 .map(str::to_owned)
                 .into_iter()
@@ -94,7 +99,7 @@ fn per_request(kind: Kind, case: &Case) -> BTreeMap<String, f64> {
         summary(&site.root.read("run/strace"))
     });
     for (name, count) in &mut long {
-        *count = (*count - short.get(name).unwrap_or(&0.0)) / (case.runs[1] - case.runs[0]) as f64;
+        *count = (*count - short.get(name).unwrap_or(&0.0)) / (runs[1] - runs[0]) as f64;
     }
     long
 }

@@ -7,10 +7,11 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `BENCH_ONLY` | sections, separated by commas: `instructions`, `balancing`, `failover`, `calls`, `cpu`, `http`, `memory`, `waiting`; or `profile` (which functions) |
+//! | `BENCH_ONLY` | sections, separated by commas: `instructions`, `balancing`, `failover`, `calls`, `cpu`, `http`, `tls`, `memory`, `waiting`, `tunnels`; or `profile` (which functions) |
 //! | `BENCH_ROUNDS` | rounds of what is measured in rounds (7) |
 //! | `BENCH_QUICK=1` | few and short rounds: to see that all is well, not to report |
-//! | `BENCH_PROFILE` | the work to profile: `1k` (default), `64k`, `headers`, or a balancer: `lb2`, `lb2sticky`, `lb64`, `lb64sticky` |
+//! | `BENCH_PROFILE` | the work to profile: `1k` (default), `64k`, `headers`, an HTTP worker: `http`, `http10m`, or a balancer: `lb2`, `lb2sticky`, `lb64`, `lb64sticky` |
+//! | `BENCH_TUNNELS` | WebSockets of the section `tunnels` (5000) |
 //!
 //! `docs/benchmarks.md` is rewritten by a complete run only: all sections, not quick.
 #![allow(
@@ -40,7 +41,9 @@ mod profile;
 mod report;
 mod server;
 mod shots;
+mod tls;
 mod traced;
+mod tunnels;
 mod waiting;
 
 use report::Section;
@@ -76,7 +79,8 @@ type Run = fn(&Plan) -> Section;
 fn main() {
     let plan = Plan::from_environment();
     if plan.only.as_deref() == Some("profile") {
-        for kind in [Kind::Rust, Kind::ModJk] {
+        let http = std::env::var("BENCH_PROFILE").is_ok_and(|work| work.starts_with("http"));
+        for kind in if http { [Kind::Rust, Kind::ProxyAjp] } else { [Kind::Rust, Kind::ModJk] } {
             profile::run(kind);
         }
         return;
@@ -84,15 +88,17 @@ fn main() {
     let started = std::time::Instant::now();
     let facts = report::facts(&plan);
     println!("{facts}");
-    let runs: [(&str, Run); 8] = [
+    let runs: [(&str, Run); 10] = [
         ("instructions", instructions::run),
         ("balancing", balancing::run),
         ("failover", failover::run),
         ("calls", calls::run),
         ("cpu", cpu::run),
         ("http", http::run),
+        ("tls", tls::run),
         ("memory", memory::run),
         ("waiting", waiting::run),
+        ("tunnels", tunnels::run),
     ];
     let mut sections = Vec::new();
     for (name, run) in runs {

@@ -16,16 +16,21 @@ pub(crate) fn run(kind: Kind) {
     let (way, request) = match work.as_str() {
         "" | "1k" => (Way::Rules(1), Request::Size(1024)),
         "64k" => (Way::Rules(1), Request::Size(65_536)),
+        "http" => (Way::Http, Request::Size(1024)),
+        "http10m" => (Way::Http, Request::Size(10_485_760)),
         "headers" => (Way::Rules(1), Request::Headers(30)),
         "lb2" => balancer(2, false),
         "lb2sticky" => balancer(2, true),
         "lb64" => balancer(64, false),
         "lb64sticky" => balancer(64, true),
         other => {
-            panic!("BENCH_PROFILE is 1k, 64k, headers, lb2, lb2sticky, lb64 or lb64sticky, not {other}")
+            panic!(
+                "BENCH_PROFILE is 1k, 64k, headers, http, http10m, lb2, lb2sticky, lb64 or lb64sticky, not {other}"
+            )
         }
     };
-    let costs = callgrind::per_request(kind, way, request);
+    let runs = if work == "http10m" { [2, 12] } else { callgrind::RUNS };
+    let costs = callgrind::between(kind, way, request, runs);
     println!("== {} {way:?} {request:?}: {:.0} instructions per request", kind.name(), costs.total);
     let mut objects: HashMap<&str, f64> = HashMap::new();
     for ((_, object), own) in &costs.own {

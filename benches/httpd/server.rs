@@ -295,6 +295,16 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Sends the parent a signal and waits for its end: how long that took, and the error log.
+    pub(crate) fn stop(mut self, signal: libc::c_int) -> (Duration, String) {
+        let begun = std::time::Instant::now();
+        process::signal(self.parent.id(), signal);
+        support::poll(Duration::from_secs(60), || !matches!(self.parent.try_wait(), Ok(None)));
+        (begun.elapsed(), self.site.root.read("logs/error.log"))
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         process::stop(&mut self.parent, libc::SIGTERM, Duration::from_secs(20));

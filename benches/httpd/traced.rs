@@ -59,7 +59,7 @@ pub(crate) fn run(
     let (_nodes, site, route) = match way {
         Way::Http => {
             let backend = http::Backend::start();
-            let site = http::site(kind, &backend);
+            let site = http::site(kind, backend.port, &http::Shape::default());
             _http = backend;
             (Vec::new(), site, None)
         }

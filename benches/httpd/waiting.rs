@@ -156,7 +156,7 @@ fn beside(plan: &Plan, section: &mut Section) {
 }
 
 /// The time a static file takes.
-fn file(server: &Running) -> Duration {
+pub(crate) fn file(server: &Running) -> Duration {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(("127.0.0.1", server.site.port)).expect("connect");
     stream.write_all(b"GET /plain.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").expect("send");
@@ -187,7 +187,7 @@ fn slow_readers(section: &mut Section) {
 }
 
 /// Threads of a process that have something to do or wait for something other than work.
-fn held(pid: u32) -> usize {
+pub(crate) fn held(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/task"))
         .into_iter()
         .flatten()

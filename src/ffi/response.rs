@@ -108,15 +108,15 @@ impl<'r> Response<'r> {
 
     /// httpd knows a phrase for `status`.
     pub fn has_standard_phrase(status: u16) -> bool {
-        let mut digits = [0; 3];
-        let mut rest = status;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-            rest /= 10;
+        standard_phrase(status).is_some()
+    }
+
+    /// `reason` is what httpd itself says for `status`.
+    pub fn is_standard_phrase(status: u16, reason: &[u8]) -> bool {
+        match status {
+            200 => reason == b"OK",
+            _ => standard_phrase(status).is_some_and(|phrase| phrase == reason),
         }
-        // SAFETY: returns a static string.
-        let line = unsafe { super::table::bytes(sys::ap_get_status_line(c_int::from(status))) };
-        line.is_some_and(|line| line.starts_with(&digits))
     }
 
     /// Sets the content type; filters by type see it.
@@ -209,4 +209,18 @@ impl<'r> Response<'r> {
         // SAFETY: request and brigade are live.
         unsafe { sys::jk_abort_response(self.request.raw(), brigade) };
     }
+}
+
+/// httpd's phrase for `status`. For one that it does not know it has the line of another one.
+fn standard_phrase(status: u16) -> Option<&'static [u8]> {
+    let mut digits = *b"000 ";
+    let mut rest = status;
+    for digit in digits.iter_mut().take(3).rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    // SAFETY: returns a static string.
+    let line: &'static [u8] =
+        unsafe { super::table::bytes(sys::ap_get_status_line(c_int::from(status))) }.unwrap_or_default();
+    line.strip_prefix(&digits)
 }

@@ -340,6 +340,7 @@ impl Host for HttpdHost<'_> {
             _ => {
                 response.set_status(head.status);
                 match head.reason {
+                    Some(reason) if Response::is_standard_phrase(head.status, reason) => {}
                     Some(reason) => response.set_status_line(&status_line(head.status, reason)),
                     None if head.status == 200 || Response::has_standard_phrase(head.status) => {}
                     None => response.set_status_line(&status_line(head.status, b"Unknown Reason")),

@@ -4,7 +4,10 @@ use crate::backend::{HttpBackend, Over, say};
 use crate::support::{Backend, Client, Httpd, Mpm, poll, under_each_mpm, wait_until};
 use std::time::Duration;
 
-under_each_mpm!(sessions_stay_and_requests_fail_over);
+under_each_mpm!(
+    sessions_stay_and_requests_fail_over,
+    members_over_ajp_http_https_and_unix_sockets_share_sessions_and_failures,
+);
 
 /// A balancer `b` of an AJP member with route `n1` and an HTTP member with route `n2`.
 fn balancer(ajp: &Backend, http: &HttpBackend, more: &str) -> String {
@@ -105,8 +108,7 @@ fn a_trace_goes_on_over_http() {
     }
 }
 
-#[test]
-fn members_over_ajp_http_and_https_share_sessions_and_failures() {
+fn members_over_ajp_http_https_and_unix_sockets_share_sessions_and_failures(mpm: Mpm) {
     let mut one = ajp();
     let two = http();
     let three = HttpBackend::start_over(Over::Https, |asked, stream| {
@@ -123,7 +125,7 @@ fn members_over_ajp_http_and_https_share_sessions_and_failures() {
     for number in 1..=4 {
         workers += &format!("worker.m{number}.route=n{number}\n");
     }
-    let httpd = Httpd::builder().workers(workers).conf("JkMount /b/* b").start();
+    let httpd = Httpd::builder().mpm(mpm).workers(workers).conf("JkMount /b/* b").start();
     let mut client = Client::connect(httpd.port());
     let mut node = |route: &str, body: &[u8]| {
         let cookie = format!("JSESSIONID=abc.{route}");

@@ -3,31 +3,33 @@
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
-use crate::support::{Backend, Client, Event, Gate, Httpd, Mpm, client, pattern, under_each_mpm, wait_until};
+use crate::support::{
+    Backend, Client, Event, Gate, Httpd, Mpm, Over, client, over_each_protocol, pattern, wait_until,
+};
 use crate::{builder, front};
 
-under_each_mpm!(
+over_each_protocol!(
     one_connection_for_one_client,
     reuse_forbidden,
     readable_idle_connections_are_discarded,
-    packet_sizes,
-    unix_sockets,
-    ipv6,
-    names_with_several_addresses,
+    a_backend_that_is_gone_and_comes_back,
     ping_modes,
     a_dead_cping_is_no_failure,
-    pings_out_of_step,
     idle_connections_are_closed,
     idle_connections_are_pinged,
 );
 
 mod threaded {
     use super::{a_full_pool, sequential_clients_share_a_connection};
-    crate::support::under_threaded_mpms!(a_full_pool, sequential_clients_share_a_connection);
+    crate::support::over_each_protocol!(threaded a_full_pool, sequential_clients_share_a_connection);
+}
+mod tcp {
+    use super::{ipv6, names_with_several_addresses};
+    crate::support::over_each_protocol!(tcp ipv6, names_with_several_addresses);
 }
 
-fn one_connection_for_one_client(mpm: Mpm) {
-    let backend = Backend::start();
+fn one_connection_for_one_client(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     for path in ["/app/a", "/app/size/100000", "/app/stream/9000", "/app/status/204", "/app/status/404"] {
@@ -39,8 +41,8 @@ fn one_connection_for_one_client(mpm: Mpm) {
 }
 
 /// Processes share nothing, so this says nothing about prefork.
-fn sequential_clients_share_a_connection(mpm: Mpm) {
-    let backend = Backend::start();
+fn sequential_clients_share_a_connection(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "");
     for _ in 0..10 {
         assert_eq!(client::get(httpd.port(), "/app/x").status, 200);
@@ -49,9 +51,10 @@ fn sequential_clients_share_a_connection(mpm: Mpm) {
     assert_eq!((log.len(), log[0].requests().len()), (1, 10));
 }
 
-fn reuse_forbidden(mpm: Mpm) {
-    let backend = Backend::scripted(|_, say| {
-        say.send_headers(200, "OK", &[]);
+fn reuse_forbidden(mpm: Mpm, over: Over) {
+    let backend = over.scripted(|_, say| {
+        // Over AJP the end says so, over HTTP the head.
+        say.send_headers(200, "OK", &[("Connection", "close")]);
         say.body_chunk(b"bye");
         say.end(false);
         assert!(say.closed_by_peer(Duration::from_secs(10)), "the connection was kept");
@@ -65,17 +68,15 @@ fn reuse_forbidden(mpm: Mpm) {
     httpd.assert_no_errors(&[]);
 }
 
-fn readable_idle_connections_are_discarded(mpm: Mpm) {
+fn readable_idle_connections_are_discarded(mpm: Mpm, over: Over) {
     let (go, done) = (Gate::new(), Gate::new());
     let (wait, report) = (go.clone(), done.clone());
-    let backend = Backend::scripted(move |request, say| {
+    let backend = over.scripted(move |request, say| {
         say.respond(200, &[], request.uri.as_bytes());
         if request.uri.ends_with("/late") {
             say.pause(&wait);
             // A whole response that nobody asked for: it must never be anybody's answer.
-            say.raw(&crate::support::script::packet::send_headers(200, None, &[("X-Stray", "1")]));
-            say.raw(&crate::support::script::packet::body_chunk(b"STRAY"));
-            say.raw(&crate::support::script::packet::end(true));
+            say.stray_response(&[("X-Stray", "1")], b"STRAY");
             report.open();
         }
     });
@@ -93,7 +94,7 @@ fn readable_idle_connections_are_discarded(mpm: Mpm) {
     httpd.assert_no_errors(&[]);
 }
 
-fn packet_sizes(mpm: Mpm) {
+pub(crate) fn packet_sizes(mpm: Mpm) {
     for size in [8192, 65_536] {
         let backend = Backend::builder().packet_size(size).start();
         let httpd = builder(mpm, &backend, "").conf("LimitRequestFieldSize 60000").start();
@@ -113,8 +114,8 @@ fn packet_sizes(mpm: Mpm) {
     }
 }
 
-fn unix_sockets(mpm: Mpm) {
-    let mut backend = Backend::builder().unix().start();
+fn a_backend_that_is_gone_and_comes_back(mpm: Mpm, over: Over) {
+    let mut backend = over.start();
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     assert!(client.get("/app/size/100000").body == pattern(100_000));
@@ -127,34 +128,33 @@ fn unix_sockets(mpm: Mpm) {
     assert_eq!(client::get(httpd.port(), "/app/x").status, 200);
 }
 
-fn ipv6(mpm: Mpm) {
-    let backend = Backend::builder().ipv6().start();
+fn ipv6(mpm: Mpm, over: Over) {
+    let backend = over.backend().ipv6().start();
     for host in ["::1", "[::1]"] {
-        let workers = format!("worker.list=w\nworker.w.host={host}\nworker.w.port={}", backend.port());
+        let workers = backend.worker("w").replace("host=::1", &format!("host={host}"));
         let httpd = Httpd::builder().mpm(mpm).workers(workers).conf("JkMount /app/* w").start();
         assert_eq!(client::get(httpd.port(), "/app/x").status, 200, "{host}");
     }
 }
 
 /// `localhost` has an IPv4 and an IPv6 address on most machines, and the backend listens at one of them.
-fn names_with_several_addresses(mpm: Mpm) {
+fn names_with_several_addresses(mpm: Mpm, over: Over) {
     let addresses: Vec<_> = ("localhost", 0).to_socket_addrs().expect("localhost").map(|a| a.ip()).collect();
     let (v4, v6) = (addresses.iter().any(|a| a.is_ipv4()), addresses.iter().any(|a| a.is_ipv6()));
     assert!(v4 || v6, "{addresses:?}");
     println!("localhost is {addresses:?}");
     let mut backends = Vec::new();
     if v4 {
-        backends.push(Backend::start());
+        backends.push(over.start());
     }
     if v6 {
-        backends.push(Backend::builder().ipv6().start());
+        backends.push(over.backend().ipv6().start());
     }
     for backend in backends {
         for prefer in [0, 1] {
-            let workers = format!(
-                "worker.list=w\nworker.w.host=localhost\nworker.w.port={}\nworker.w.prefer_ipv6={prefer}",
-                backend.port()
-            );
+            let named = backend.worker("w").replace("host=127.0.0.1", "host=localhost");
+            let named = named.replace("host=::1", "host=localhost");
+            let workers = format!("{named}worker.w.prefer_ipv6={prefer}");
             let httpd = Httpd::builder().mpm(mpm).workers(workers).conf("JkMount /app/* w").start();
             let mut client = Client::connect(httpd.port());
             for _ in 0..3 {
@@ -165,10 +165,10 @@ fn names_with_several_addresses(mpm: Mpm) {
     }
 }
 
-fn a_full_pool(mpm: Mpm) {
+fn a_full_pool(mpm: Mpm, over: Over) {
     let gate = Gate::new();
     let held = gate.clone();
-    let backend = Backend::scripted(move |request, say| {
+    let backend = over.scripted(move |request, say| {
         if request.uri.ends_with("/held") {
             say.pause(&held);
         }
@@ -193,9 +193,9 @@ fn a_full_pool(mpm: Mpm) {
     assert_eq!(backend.log().len(), 1, "never more than one connection");
 }
 
-fn ping_modes(mpm: Mpm) {
+fn ping_modes(mpm: Mpm, over: Over) {
     for (mode, pings) in [("", 0), ("C", 1), ("P", 4), ("CP", 4), ("A", 4), ("I", 0)] {
-        let backend = Backend::start();
+        let backend = over.start();
         let settings =
             if mode.is_empty() { String::new() } else { format!("ping_mode={mode}\nping_timeout=20000") };
         let httpd = front(mpm, &backend, &settings);
@@ -208,8 +208,8 @@ fn ping_modes(mpm: Mpm) {
     }
 }
 
-fn a_dead_cping_is_no_failure(mpm: Mpm) {
-    let backend = Backend::start();
+fn a_dead_cping_is_no_failure(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "ping_mode=A\nping_timeout=1000\nretry_interval=0");
     let mut client = Client::connect(httpd.port());
     assert_eq!(client.get("/app/x").status, 200);
@@ -234,7 +234,7 @@ fn a_dead_cping_is_no_failure(mpm: Mpm) {
 }
 
 /// The answer to a CPing must be one CPong and nothing else.
-fn pings_out_of_step(mpm: Mpm) {
+pub(crate) fn pings_out_of_step(mpm: Mpm) {
     use std::io::{Read, Write};
     for (answer, good) in [
         (&b"\x41\x42\x00\x01\x09"[..], true),
@@ -285,8 +285,8 @@ fn two_workers(mpm: Mpm, idle: &Backend, busy: &Backend, settings: &str) -> Http
     Httpd::builder().mpm(mpm).workers(workers).conf("JkMount /idle/* idle\nJkMount /busy/* busy").start()
 }
 
-fn idle_connections_are_closed(mpm: Mpm) {
-    let (idle, busy) = (Backend::start(), Backend::start());
+fn idle_connections_are_closed(mpm: Mpm, over: Over) {
+    let (idle, busy) = (over.start(), over.start());
     let httpd = two_workers(mpm, &idle, &busy, "connection_pool_timeout=1\nconnection_pool_minsize=0");
     // One keep-alive client stays with one process.
     let mut client = Client::connect(httpd.port());
@@ -307,8 +307,8 @@ fn idle_connections_are_closed(mpm: Mpm) {
     assert_eq!(idle.log().len(), 2);
 }
 
-fn idle_connections_are_pinged(mpm: Mpm) {
-    let (idle, busy) = (Backend::start(), Backend::start());
+fn idle_connections_are_pinged(mpm: Mpm, over: Over) {
+    let (idle, busy) = (over.start(), over.start());
     let httpd = two_workers(mpm, &idle, &busy, "connection_ping_interval=1\nping_timeout=5000");
     let mut client = Client::connect(httpd.port());
     assert_eq!(client.get("/idle/x").status, 200);

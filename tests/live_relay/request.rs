@@ -2,25 +2,25 @@
 
 use crate::support::certificate::{Certificate, curl};
 use crate::support::forward::METHODS;
-use crate::support::{Backend, Client, Httpd, Mpm, client, ports, under_each_mpm};
+use crate::support::{Backend, Client, Httpd, Mpm, Over, client, over_each_protocol, ports};
 use crate::{builder, front};
 
-under_each_mpm!(
+over_each_protocol!(
     a_file_and_a_relayed_page,
     head_fields,
     old_clients,
     methods,
-    secret_and_user,
+    user,
     tls_attributes,
     bad_framing_is_refused,
 );
 mod threaded {
     use super::http2;
-    crate::support::under_threaded_mpms!(http2);
+    crate::support::over_each_protocol!(threaded http2);
 }
 
-fn a_file_and_a_relayed_page(mpm: Mpm) {
-    let backend = Backend::start();
+fn a_file_and_a_relayed_page(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     for _ in 0..3 {
@@ -33,8 +33,8 @@ fn a_file_and_a_relayed_page(mpm: Mpm) {
     httpd.assert_no_errors(&[]);
 }
 
-fn head_fields(mpm: Mpm) {
-    let backend = Backend::start();
+fn head_fields(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     client.send(
@@ -50,26 +50,35 @@ fn head_fields(mpm: Mpm) {
     assert_eq!(request.remote_addr.as_deref(), Some("127.0.0.1"));
     assert_eq!((request.server_name.as_str(), request.server_port), ("www.example.test", 8765));
     assert!(!request.is_ssl);
-    let headers: Vec<(&str, &str)> = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    // httpd itself joins repeated headers; those of one connection stay here.
-    assert_eq!(
-        headers,
-        [
-            ("host", "www.example.test:8765"),
-            ("user-agent", "test/1"),
-            ("X-First", "1, again"),
-            ("cookie", "a=b; c=d"),
-            ("X-Second", "two"),
-            ("accept-language", "de"),
-            ("X-Latin", "caf\u{c3}\u{a9}"),
-            ("content-length", "0"),
-        ]
-    );
-    let port = client.local_port().to_string();
-    assert_eq!(request.attribute("AJP_REMOTE_PORT"), Some(port.as_str()));
-    assert_eq!(request.attribute("AJP_LOCAL_ADDR"), Some("127.0.0.1"));
+    // httpd itself joins repeated headers; those of one connection stay here. Coded names have no case.
+    let headers: Vec<(String, &str)> =
+        request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str())).collect();
+    let mut wanted = vec![
+        ("host", "www.example.test:8765"),
+        ("user-agent", "test/1"),
+        ("x-first", "1, again"),
+        ("cookie", "a=b; c=d"),
+        ("x-second", "two"),
+        ("accept-language", "de"),
+        ("x-latin", "caf\u{c3}\u{a9}"),
+    ];
+    if over.is_ajp() {
+        wanted.push(("content-length", "0"));
+        assert!(request.headers.iter().any(|(name, _)| name == "X-First"), "{:?}", request.headers);
+    }
+    let wanted: Vec<(String, &str)> =
+        wanted.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    assert_eq!(headers, wanted);
     assert_eq!(request.attribute("JK_LB_ACTIVATION"), Some("ACT"));
-    assert_eq!(request.attributes.len(), 3, "{:?}", request.attributes);
+    if over.is_ajp() {
+        let port = client.local_port().to_string();
+        assert_eq!(request.attribute("AJP_REMOTE_PORT"), Some(port.as_str()));
+        assert_eq!(request.attribute("AJP_LOCAL_ADDR"), Some("127.0.0.1"));
+        assert_eq!(request.attributes.len(), 3, "{:?}", request.attributes);
+    } else {
+        // HTTP has no headers for the other two.
+        assert_eq!(request.attributes.len(), 1, "{:?}", request.attributes);
+    }
     let absent = [
         &request.remote_user,
         &request.auth_type,
@@ -89,20 +98,22 @@ fn head_fields(mpm: Mpm) {
     assert_eq!(request.query, None);
 }
 
-fn old_clients(mpm: Mpm) {
-    let backend = Backend::start();
+fn old_clients(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     client.send("GET /app/old HTTP/1.0\r\n\r\n");
     let page = client.read_response();
     assert_eq!((page.status, page.fact("uri").as_deref()), (200, Some("/app/old")));
     let request = backend.last_request();
-    assert_eq!((request.protocol.as_str(), request.server_name.as_str()), ("HTTP/1.0", "localhost"));
+    // Over HTTP the protocol of the client is not told.
+    let protocol = if over.is_ajp() { "HTTP/1.0" } else { "HTTP/1.1" };
+    assert_eq!((request.protocol.as_str(), request.server_name.as_str()), (protocol, "localhost"));
     assert!(client.closes_within(crate::support::PATIENCE), "HTTP/1.0 without keep-alive");
 }
 
-fn methods(mpm: Mpm) {
-    let backend = Backend::start();
+fn methods(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "");
     let mut client = Client::connect(httpd.port());
     // CONNECT and what is no token never get here; TRACE has a switch of its own.
@@ -117,8 +128,16 @@ fn methods(mpm: Mpm) {
     httpd.assert_no_errors(&[]);
 }
 
-fn secret_and_user(mpm: Mpm) {
+pub(crate) fn secret(mpm: Mpm) {
     let backend = Backend::builder().secret("0123456789abcdef").start();
+    let httpd = front(mpm, &backend, "");
+    assert_eq!(client::get(httpd.port(), "/app/x").status, 200);
+    assert_eq!(backend.last_request().secret.as_deref(), Some("0123456789abcdef"));
+    assert!(!httpd.jk_log().contains("0123456789abcdef") && !httpd.error_log().contains("0123456789abcdef"));
+}
+
+fn user(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = builder(mpm, &backend, "")
         .modules(&["authn_core", "authn_file", "authz_user", "auth_basic"])
         // The password is "secret".
@@ -130,7 +149,6 @@ fn secret_and_user(mpm: Mpm) {
     let mut client = Client::connect(httpd.port());
     assert_eq!(client.get("/app/x").status, 200);
     let request = backend.last_request();
-    assert_eq!(request.secret.as_deref(), Some("0123456789abcdef"));
     assert_eq!((&request.remote_user, &request.auth_type), (&None, &None));
 
     assert_eq!(client.get("/app/private").status, 401);
@@ -141,7 +159,6 @@ fn secret_and_user(mpm: Mpm) {
     assert_eq!(request.remote_user.as_deref(), Some("anna"));
     assert_eq!(request.auth_type.as_deref(), Some("Basic"));
     assert_eq!(request.header("authorization"), Some("Basic YW5uYTpzZWNyZXQ="));
-    assert!(!httpd.jk_log().contains("0123456789abcdef") && !httpd.error_log().contains("0123456789abcdef"));
 }
 
 /// A second port with TLS, and curl's URL for it.
@@ -158,8 +175,8 @@ fn tls_front(mpm: Mpm, backend: &Backend, certificate: &Certificate, more: &str)
     (httpd, format!("https://localhost:{port}/app/x"))
 }
 
-fn tls_attributes(mpm: Mpm) {
-    let backend = Backend::start();
+fn tls_attributes(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let certificate = Certificate::new();
     let more = "SSLOptions +StdEnvVars +ExportCertData\nSSLVerifyClient optional_no_ca";
     let (httpd, url) = tls_front(mpm, &backend, &certificate, more);
@@ -189,16 +206,18 @@ fn tls_attributes(mpm: Mpm) {
 }
 
 /// Not under prefork, where httpd itself switches HTTP/2 off.
-fn http2(mpm: Mpm) {
-    let backend = Backend::start();
+fn http2(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let certificate = Certificate::new();
     let (_httpd, url) = tls_front(mpm, &backend, &certificate, "Protocols h2 http/1.1");
     let page = curl(&["--http2", "-H", "X-A: 1", &url]);
     assert_eq!((page.exit, page.summary.as_str()), (0, "2 200"), "{}", page.complaint);
     let request = backend.last_request();
-    assert_eq!((request.protocol.as_str(), request.method.as_str()), ("HTTP/2.0", "GET"));
+    let protocol = if over.is_ajp() { "HTTP/2.0" } else { "HTTP/1.1" };
+    assert_eq!((request.protocol.as_str(), request.method.as_str()), (protocol, "GET"));
     assert!(request.is_ssl);
-    assert_eq!((request.header("x-a"), request.header("content-length")), (Some("1"), Some("0")));
+    assert_eq!(request.header("x-a"), Some("1"));
+    assert_eq!(request.header("content-length"), over.is_ajp().then_some("0"));
     assert_eq!(request.header("host"), Some(url.split('/').nth(2).unwrap()));
     assert_eq!(request.server_name, "localhost");
 
@@ -229,8 +248,8 @@ fn http2(mpm: Mpm) {
     assert_eq!(curl(&["--http2", &format!("{base}/status/204")]).summary, "2 204");
 }
 
-fn bad_framing_is_refused(mpm: Mpm) {
-    let backend = Backend::start();
+fn bad_framing_is_refused(mpm: Mpm, over: Over) {
+    let backend = over.start();
     let httpd = front(mpm, &backend, "");
     for (head, status) in [
         ("Transfer-Encoding: gzip, chunked", 501),

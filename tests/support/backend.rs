@@ -1,147 +1,31 @@
-//! A scripted AJP backend inside the test process, and its record of everything that happened on each connection.
+//! A scripted backend inside the test process, and its record of everything that happened on each connection.
 //!
-//! One thread per connection. CPings are answered, Forward Requests are decoded strictly ([`super::forward`]), and a script
-//! answers ([`super::script`]). Every breach of the protocol by the module is an [`Event::Error`], which
+//! It speaks AJP unless [`Builder::over`] says otherwise. One thread per connection. Pings are answered, requests are decoded
+//! strictly ([`super::forward`], [`super::http_request`]), and a script answers ([`super::script`]). Every breach of the protocol by the module is an [`Event::Error`], which
 //! [`Backend::assert_no_errors`] reports; dropping a backend with errors on record fails the test too, unless
 //! [`Backend::forgive_errors`] was called.
 
-use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use super::authority::{Authority, Valid};
 use super::forward::ForwardRequest;
+use super::framing::{Framing, Incoming};
+use super::framing_ajp::Ajp;
+use super::framing_http::{Http, PING};
+pub use super::gate::Gate;
+use super::link::Link;
 pub use super::listener::{Address, linger_zero};
 use super::listener::{Listener, Socket, reserve};
+use super::protocols::Over;
+pub use super::record::{ConnectionLog, Event};
 use super::script::{self, Conversation};
 
 /// Decides the answer to a request.
 pub type Script = dyn Fn(&ForwardRequest, &mut Conversation) + Send + Sync;
-
-/// Something that happened on a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A CPing came (it was answered unless pings are ignored).
-    CPing,
-    /// A Forward Request came.
-    Request(Arc<ForwardRequest>),
-    /// A body packet came.
-    Body {
-        /// Data octets in it; 0 is the end of the body.
-        len: usize,
-        /// What the Get Body Chunk had asked for; `None` for the first packet of a known length, which comes unasked.
-        asked: Option<u16>,
-    },
-    /// End Response was sent.
-    Ended {
-        /// Its reuse flag.
-        reuse: bool,
-    },
-    /// The peer closed between packets.
-    Eof,
-    /// The peer closed inside a packet.
-    Cut,
-    /// Reading or writing failed.
-    Broken(io::ErrorKind),
-    /// The script (or [`Backend::stop`]) closed.
-    Closed,
-    /// The request carried a wrong secret, or none, and was answered 403.
-    WrongSecret,
-    /// The module broke the protocol.
-    Error(String),
-}
-
-/// What happened on one connection.
-#[derive(Debug, Clone)]
-pub struct ConnectionLog {
-    /// Counts from 0 in order of acceptance.
-    pub id: usize,
-    /// When it was accepted.
-    pub opened: Instant,
-    /// Events in order, with their times.
-    pub events: Vec<(Instant, Event)>,
-    /// The connection still exists on this side.
-    pub open: bool,
-}
-
-impl ConnectionLog {
-    /// The requests it carried.
-    pub fn requests(&self) -> Vec<Arc<ForwardRequest>> {
-        self.events
-            .iter()
-            .filter_map(|(_, event)| match event {
-                Event::Request(request) => Some(Arc::clone(request)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The event occurred.
-    pub fn saw(&self, wanted: &Event) -> bool {
-        self.events.iter().any(|(_, event)| event == wanted)
-    }
-
-    /// The body packets: length, and what was asked for.
-    pub fn bodies(&self) -> Vec<(usize, Option<u16>)> {
-        self.events
-            .iter()
-            .filter_map(|(_, event)| match event {
-                Event::Body { len, asked } => Some((*len, *asked)),
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-/// Holds scripts back until the test lets them go.
-#[derive(Debug, Clone, Default)]
-pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
-
-#[derive(Debug, Default)]
-struct GateState {
-    open: bool,
-    waiting: usize,
-}
-
-impl Gate {
-    /// A closed gate.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Waits until it is open (at most [`super::PATIENCE`], so that no thread hangs for ever).
-    pub fn wait(&self) {
-        let (state, bell) = &*self.0;
-        let mut held = state.lock().expect("gate");
-        held.waiting += 1;
-        bell.notify_all();
-        let (mut held, _) = bell.wait_timeout_while(held, super::PATIENCE, |s| !s.open).expect("gate");
-        held.waiting -= 1;
-    }
-
-    /// Opens it for good.
-    pub fn open(&self) {
-        self.0.0.lock().expect("gate").open = true;
-        self.0.1.notify_all();
-    }
-
-    /// Scripts that wait at it.
-    pub fn waiting(&self) -> usize {
-        self.0.0.lock().expect("gate").waiting
-    }
-
-    /// Blocks the test until `count` scripts wait at it.
-    #[track_caller]
-    pub fn await_waiting(&self, count: usize) {
-        let (state, bell) = &*self.0;
-        let held = state.lock().expect("gate");
-        let (held, late) =
-            bell.wait_timeout_while(held, super::PATIENCE, |s| s.waiting < count).expect("gate");
-        assert!(!late.timed_out(), "{} of {count} scripts came to the gate", held.waiting);
-    }
-}
 
 /// How a backend is to be started.
 pub struct Builder {
@@ -149,10 +33,17 @@ pub struct Builder {
     packet_size: usize,
     secret: Option<String>,
     address: Address,
+    over: Over,
     answer_pings: bool,
 }
 
 impl Builder {
+    /// What it speaks, and over what; default: AJP over TCP.
+    pub fn over(mut self, over: Over) -> Self {
+        self.over = over;
+        if over.is_unix() { self.unix() } else { self }
+    }
+
     /// The answer to each request; default: [`script::default_script`].
     pub fn script(
         mut self,
@@ -189,7 +80,7 @@ impl Builder {
     /// Listens on a UNIX socket at a short path of its own that every user may connect to.
     pub fn unix(mut self) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("ajp-{}-{}.sock", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("jk-{}-{}.sock", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         // Not below the target directory: a socket path has room for 107 octets only.
         self.address = Address::Unix(std::env::temp_dir().join(name));
         self
@@ -203,9 +94,11 @@ impl Builder {
 
     /// Listens and serves.
     pub fn start(self) -> Backend {
+        assert!(self.over.is_ajp() || self.secret.is_none(), "HTTP has no secret");
         let mut backend = Backend {
             shared: Arc::new(Shared {
                 script: self.script,
+                over: self.over,
                 packet_size: self.packet_size,
                 secret: self.secret,
                 answer_pings: AtomicBool::new(self.answer_pings),
@@ -213,6 +106,7 @@ impl Builder {
                 changed: Condvar::new(),
             }),
             address: self.address,
+            authority: (self.over == Over::Https).then(Authority::new),
             listening: None,
             reserved: None,
             forgiving: false,
@@ -225,7 +119,8 @@ impl Builder {
 /// State shared with the connection threads.
 pub(super) struct Shared {
     script: Box<Script>,
-    pub(super) packet_size: usize,
+    over: Over,
+    packet_size: usize,
     secret: Option<String>,
     answer_pings: AtomicBool,
     connections: Mutex<Vec<Held>>,
@@ -254,6 +149,8 @@ impl Shared {
 pub struct Backend {
     shared: Arc<Shared>,
     address: Address,
+    /// Who has signed its certificate.
+    authority: Option<Authority>,
     listening: Option<(Arc<AtomicBool>, std::thread::JoinHandle<()>)>,
     /// The port, while nobody listens there.
     reserved: Option<std::os::fd::OwnedFd>,
@@ -268,6 +165,7 @@ impl Backend {
             packet_size: 8192,
             secret: None,
             address: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], super::ports::free_port()))),
+            over: Over::Ajp,
             answer_pings: true,
         }
     }
@@ -295,27 +193,22 @@ impl Backend {
         &self.address
     }
 
-    /// Lines for `workers.properties` that define an `ajp13` worker for this backend, without `worker.list`.
+    /// Lines for `workers.properties` that define a worker for this backend, without `worker.list`.
     pub fn member(&self, name: &str) -> String {
-        let mut lines = match &self.address {
-            Address::Tcp(at) => {
-                format!(
-                    "worker.{name}.type=ajp13\nworker.{name}.host={}\nworker.{name}.port={}\n",
-                    at.ip(),
-                    at.port()
-                )
-            }
-            Address::Unix(path) => {
-                format!("worker.{name}.type=ajp13\nworker.{name}.host=unix:{}\n", path.display())
-            }
-        };
-        if let Some(secret) = &self.shared.secret {
-            lines.push_str(&format!("worker.{name}.secret={secret}\n"));
+        let mut rows = vec![format!("type={}", self.shared.over.worker_type())];
+        match &self.address {
+            Address::Tcp(at) => rows.extend([format!("host={}", at.ip()), format!("port={}", at.port())]),
+            Address::Unix(path) => rows.push(format!("host=unix:{}", path.display())),
         }
-        if self.shared.packet_size != 8192 {
-            lines.push_str(&format!("worker.{name}.max_packet_size={}\n", self.shared.packet_size));
+        if !self.shared.over.is_ajp() {
+            rows.push(format!("ping_uri={PING}"));
         }
-        lines
+        rows.extend(self.authority.iter().map(|authority| format!("tls_ca={}", authority.file().display())));
+        rows.extend(self.shared.secret.iter().map(|secret| format!("secret={secret}")));
+        if self.shared.over.is_ajp() && self.shared.packet_size != 8192 {
+            rows.push(format!("max_packet_size={}", self.shared.packet_size));
+        }
+        rows.iter().map(|row| format!("worker.{name}.{row}\n")).collect()
     }
 
     /// As [`Backend::member`], with `worker.list`.
@@ -414,7 +307,7 @@ impl Backend {
     pub fn close_connections(&self) {
         let mut connections = self.shared.connections.lock().expect("log");
         for held in connections.iter_mut().filter(|held| held.log.open) {
-            if let Some(socket) = held.socket.take() {
+            if let Some(mut socket) = held.socket.take() {
                 held.log.events.push((Instant::now(), Event::Closed));
                 held.log.open = false;
                 socket.shutdown();
@@ -442,7 +335,11 @@ impl Backend {
     pub fn listen(&mut self) {
         assert!(self.listening.is_none(), "the backend listens already");
         self.reserved = None;
-        let listener = Listener::bind(&mut self.address);
+        let tls = self.authority.as_ref().map(|authority| {
+            let issued = authority.issue(&["127.0.0.1", "::1", "localhost"], Valid::Now);
+            Authority::server(&issued, None, rustls::ALL_VERSIONS)
+        });
+        let listener = Listener::bind(&mut self.address, tls);
         let stop = Arc::new(AtomicBool::new(false));
         let (flag, shared) = (Arc::clone(&stop), Arc::clone(&self.shared));
         let thread = std::thread::spawn(move || {
@@ -458,7 +355,7 @@ impl Backend {
                         events: Vec::new(),
                         open: true,
                     };
-                    connections.push(Held { log, socket: socket.try_clone().ok() });
+                    connections.push(Held { log, socket: socket.handle().ok() });
                     connections.len() - 1
                 };
                 shared.changed.notify_all();
@@ -481,29 +378,27 @@ impl Drop for Backend {
 
 /// Serves one connection until it ends.
 fn serve(shared: &Arc<Shared>, id: usize, socket: Socket) {
-    let mut conversation = Conversation::new(Arc::clone(shared), id, socket);
-    while let Some(payload) = conversation.next_packet() {
+    let framing: Box<dyn Framing> = if shared.over.is_ajp() {
+        Box::new(Ajp { packet_size: shared.packet_size })
+    } else {
+        Box::new(Http::default())
+    };
+    let ask = u16::try_from(shared.packet_size - 6).unwrap_or(u16::MAX);
+    let mut conversation = Conversation::new(Link::new(Arc::clone(shared), id, socket), framing, ask);
+    while let Some(incoming) = conversation.next() {
         if conversation.is_spent() {
-            shared.record(id, Event::Error("packet behind End Response that forbade reuse".into()));
+            shared.record(id, Event::Error("a message behind the response that forbade reuse".into()));
             break;
         }
-        if payload == [10] {
-            shared.record(id, Event::CPing);
-            if shared.answer_pings.load(Ordering::Relaxed) {
-                conversation.send(b"\x41\x42\x00\x01\x09");
+        let request = match incoming {
+            Incoming::Ping => {
+                shared.record(id, Event::CPing);
+                if shared.answer_pings.load(Ordering::Relaxed) {
+                    conversation.pong();
+                }
+                continue;
             }
-            continue;
-        }
-        let request = match ForwardRequest::decode(&payload) {
-            Ok(request) if request.packet_len <= shared.packet_size => Arc::new(request),
-            Ok(request) => {
-                shared.record(id, Event::Error(format!("packet of {} octets", request.packet_len)));
-                break;
-            }
-            Err(text) => {
-                shared.record(id, Event::Error(format!("{text}, in packet {payload:02x?}")));
-                break;
-            }
+            Incoming::Request(request) => Arc::new(*request),
         };
         shared.record(id, Event::Request(Arc::clone(&request)));
         conversation.begin(&request);

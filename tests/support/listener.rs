@@ -1,4 +1,4 @@
-//! The sockets of the scripted backend: where it listens, and its connections, of TCP or of a Unix domain.
+//! The sockets of the scripted backend: where it listens, and its connections, of TCP, of a Unix domain, or with TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// Where a backend listens.
 #[derive(Debug, Clone)]
@@ -19,18 +22,18 @@ pub enum Address {
 
 /// A listening socket.
 pub(super) enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Option<Arc<ServerConfig>>),
     Unix(UnixListener),
 }
 
 impl Listener {
-    /// Binds, and fills in the port the system chose.
-    pub(super) fn bind(address: &mut Address) -> Self {
+    /// Binds, and fills in the port the system chose. `tls` is for TCP only.
+    pub(super) fn bind(address: &mut Address, tls: Option<Arc<ServerConfig>>) -> Self {
         match address {
             Address::Tcp(at) => {
                 let listener = bind_tcp(*at);
                 *at = listener.local_addr().expect("local address");
-                Self::Tcp(listener)
+                Self::Tcp(listener, tls)
             }
             Address::Unix(path) => {
                 let _ = std::fs::remove_file(&*path);
@@ -45,10 +48,13 @@ impl Listener {
     /// The next connection.
     pub(super) fn accept(&self) -> io::Result<Socket> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, tls) => {
                 let (stream, _) = listener.accept()?;
                 stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
+                let Some(tls) = tls else { return Ok(Socket::Tcp(stream)) };
+                // The handshake is part of the first reading, in the thread of the connection.
+                let session = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
+                Ok(Socket::Tls(Box::new(StreamOwned::new(session, stream))))
             }
             Self::Unix(listener) => Ok(Socket::Unix(listener.accept()?.0)),
         }
@@ -100,17 +106,20 @@ pub(super) fn reserve(address: &Address) -> Option<OwnedFd> {
     (bound == 0).then_some(socket)
 }
 
-/// A connection of either kind.
+/// A connection of any kind.
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
 impl Socket {
-    pub(super) fn try_clone(&self) -> io::Result<Self> {
+    /// Another handle of it, to end the connection from outside its thread: of TLS it is the socket below.
+    pub(super) fn handle(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
             Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+            Self::Tls(tls) => Self::Tcp(tls.sock.try_clone()?),
         })
     }
 
@@ -118,6 +127,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
         }
     }
 
@@ -125,6 +135,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.write_all(bytes),
             Self::Unix(stream) => stream.write_all(bytes),
+            Self::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
         }
     }
 
@@ -140,20 +151,28 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.set_nonblocking(on),
             Self::Unix(stream) => stream.set_nonblocking(on),
+            Self::Tls(tls) => tls.sock.set_nonblocking(on),
         }
     }
 
-    pub(super) fn shutdown(&self) {
+    /// Ends the connection in the way of its protocol.
+    pub(super) fn shutdown(&mut self) {
         let _ = match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
             Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+            Self::Tls(tls) => {
+                tls.conn.send_close_notify();
+                let _ = tls.flush();
+                tls.sock.shutdown(Shutdown::Both)
+            }
         };
     }
 
-    /// The next close sends a reset.
+    /// The next close sends a reset; there is no such thing on a UNIX socket.
     pub(super) fn reset_on_close(&self) {
         match self {
             Self::Tcp(stream) => linger_zero(stream),
+            Self::Tls(tls) => linger_zero(&tls.sock),
             Self::Unix(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Support of the live tests: a private httpd, a scripted AJP backend, a private Tomcat and a raw HTTP client.
+//! Support of the live tests: a private httpd, a scripted backend, a private Tomcat and a raw HTTP client.
 //!
 //! Every live test file says `mod support;`. Nothing here skips silently: what is missing (httpd, the module, Tomcat) is
 //! a panic that says what to install or to build. No fixed ports and no `/etc` are used, nothing sleeps for a guess, and
@@ -18,6 +18,7 @@
 
 use std::time::{Duration, Instant};
 
+pub mod authority;
 pub mod backend;
 pub mod background;
 pub mod certificate;
@@ -26,10 +27,18 @@ pub mod cluster;
 pub mod digest;
 pub mod forward;
 pub mod forward_decode;
+mod framing;
+mod framing_ajp;
+pub mod framing_http;
+pub mod gate;
+pub mod http_request;
 pub mod httpd;
+mod link;
 pub mod listener;
 pub mod ports;
 pub mod process;
+pub mod protocols;
+pub mod record;
 pub mod script;
 pub mod tempdir;
 pub mod tomcat;
@@ -39,6 +48,7 @@ pub use backend::{Backend, ConnectionLog, Event, Gate};
 pub use client::{Client, Ended, Response};
 pub use forward::ForwardRequest;
 pub use httpd::{Httpd, Mpm};
+pub use protocols::Over;
 pub use script::Conversation;
 pub use tomcat::Tomcat;
 
@@ -67,6 +77,7 @@ macro_rules! under_threaded_mpms {
         }
     };
 }
+pub(crate) use protocols::{over_ajp_only, over_each_protocol};
 pub(crate) use {under_each_mpm, under_threaded_mpms};
 
 /// How long anything may take before a test fails: generous, because the machine may be busy.

@@ -160,6 +160,9 @@ impl Client {
             if self.bodiless_request || matches!(status, 204 | 304) { Framing::None } else { parsed.framing };
         let keep = parsed.modern && !parsed.close && framing != Framing::UntilClose;
         self.upload.declined = status >= 300 && self.body_owed();
+        // A backend that says nothing of the length and lets its body wait has flushed its head: the client of a stream of
+        // events is to know that it is connected.
+        self.flush_due = matches!(framing, Framing::Chunked | Framing::UntilClose) && status != 205;
         self.phase = Phase::Body { body: Body::new(framing, self.limits.head), keep, discard: status == 205 };
         Ok(Some(parsed.head))
     }

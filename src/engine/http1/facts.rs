@@ -18,6 +18,8 @@
 //! not carried.
 //! Sources: RFC 7239; the documentation of RemoteIpValve and SSLValve.
 
+use std::ops::Range;
+
 use super::encode::{EncodeError, Field, Forwarding, Options, ValueEncoding};
 use crate::engine::ajp::forward::decimal;
 use crate::engine::headers;
@@ -82,8 +84,8 @@ pub(super) fn write(
     worker: &WorkerFacts<'_>,
     options: &Options<'_>,
 ) -> Result<(), EncodeError> {
-    x_forwarded(out, request, head, options.x_forwarded)?;
-    forwarded(out, request, head, options.forwarded)?;
+    let host = x_forwarded(out, request, head, options.x_forwarded)?;
+    forwarded(out, request, head, options.forwarded, host)?;
     if let Some(user) = head.remote_user {
         value(out, &[b"X-Remote-User"], user, options.values, Field::RemoteUser)?;
     }
@@ -116,14 +118,15 @@ fn attributes(out: &mut Vec<u8>, request: &impl Request, options: &Options<'_>) 
     result
 }
 
+/// Answers where the name that the client addressed stands now, with its port; an empty range: nowhere.
 fn x_forwarded(
     out: &mut Vec<u8>,
     request: &impl Request,
     head: &RequestHead<'_>,
     way: Forwarding,
-) -> Result<(), EncodeError> {
+) -> Result<Range<usize>, EncodeError> {
     if way == Forwarding::Off {
-        return Ok(());
+        return Ok(0..0);
     }
     if let Some(address) = address(head)? {
         out.extend_from_slice(b"X-Forwarded-For: ");
@@ -135,10 +138,12 @@ fn x_forwarded(
     }
     line(out, b"X-Forwarded-Proto", scheme(head));
     out.extend_from_slice(b"X-Forwarded-Host: ");
+    let start = out.len();
     authority(out, head)?;
+    let host = start..out.len();
     out.extend_from_slice(b"\r\n");
     line(out, b"X-Forwarded-Port", decimal(u64::from(head.server_port), &mut [0; 20]));
-    Ok(())
+    Ok(host)
 }
 
 fn forwarded(
@@ -146,6 +151,7 @@ fn forwarded(
     request: &impl Request,
     head: &RequestHead<'_>,
     way: Forwarding,
+    host: Range<usize>,
 ) -> Result<(), EncodeError> {
     if way == Forwarding::Off {
         return Ok(());
@@ -166,7 +172,10 @@ fn forwarded(
     }
     // Colons and brackets are no token octets; nothing in an authority needs a backslash.
     out.extend_from_slice(b";host=\"");
-    authority(out, head)?;
+    match out.get(host.clone()) {
+        Some([_, ..]) => out.extend_from_within(host),
+        _ => authority(out, head)?,
+    }
     out.extend_from_slice(b"\";proto=");
     out.extend_from_slice(scheme(head));
     out.extend_from_slice(b"\r\n");
@@ -264,11 +273,23 @@ fn scheme(head: &RequestHead<'_>) -> &'static [u8] {
     if head.secure { b"https" } else { b"http" }
 }
 
+/// A letter or digit of ASCII, told without a branch: many octets are looked at together.
+fn alphanumeric(octet: u8) -> bool {
+    ((octet | 0x20).wrapping_sub(b'a') < 26) | (octet.wrapping_sub(b'0') < 10)
+}
+
 /// The client's address, when there is one.
 fn address<'a>(head: &RequestHead<'a>) -> Result<Option<&'a [u8]>, EncodeError> {
     let Some(address) = head.remote_addr.filter(|address| !address.is_empty()) else { return Ok(None) };
-    let good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b':' | b'%' | b'-' | b'_');
-    if address.iter().all(|octet| good(*octet)) {
+    let good = |octet: u8| {
+        alphanumeric(octet)
+            | (octet == b'.')
+            | (octet == b':')
+            | (octet == b'%')
+            | (octet == b'-')
+            | (octet == b'_')
+    };
+    if headers::every(address, good) {
         Ok(Some(address))
     } else {
         Err(EncodeError::BadValue(Field::RemoteAddr))
@@ -314,8 +335,10 @@ pub fn is_authority(text: &[u8]) -> bool {
     } else {
         let end = memchr::memchr(b':', text).unwrap_or(text.len());
         let (name, rest) = text.split_at_checked(end).unwrap_or((text, &[]));
-        let good = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~');
-        if !name.iter().all(good) {
+        let good = |octet: u8| {
+            alphanumeric(octet) | (octet == b'-') | (octet == b'.') | (octet == b'_') | (octet == b'~')
+        };
+        if !headers::every(name, good) {
             return false;
         }
         (name, rest)
@@ -331,6 +354,7 @@ pub fn is_authority(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::request::{RequestBody, Tls};
 
     #[test]
     fn spellings_of_our_names_are_ours() {
@@ -367,6 +391,41 @@ mod tests {
             ["X-Forwarded", "Forwarded-For", "X-Request-Id", "X-Jka", "Sso", "ssl", "Remote-Users", "X"]
         {
             assert!(!is_ours(name.as_bytes(), &options), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_octet_of_a_name_counts() {
+        for length in 1..40 {
+            for place in 0..length {
+                for octet in 0..=255u8 {
+                    let mut name = vec![b'x'; length];
+                    name[place] = octet;
+                    let good = octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
+                    // A colon ends the name; what is behind it is no port unless it is empty.
+                    let colon = octet == b':' && place > 0 && place + 1 == length;
+                    assert_eq!(is_authority(&name), good || colon, "{octet:#x} at {place} of {length}");
+                    let head = RequestHead {
+                        method: b"GET",
+                        protocol: b"HTTP/1.1",
+                        uri: b"/",
+                        query: None,
+                        remote_addr: Some(&name),
+                        remote_host: None,
+                        remote_port: None,
+                        local_addr: None,
+                        server_name: b"a",
+                        server_port: 80,
+                        secure: false,
+                        remote_user: None,
+                        auth_type: None,
+                        tls: Tls::default(),
+                        body: RequestBody::None,
+                    };
+                    let good = octet.is_ascii_alphanumeric() || b".:%-_".contains(&octet);
+                    assert_eq!(address(&head).is_ok(), good, "{octet:#x} at {place} of {length}");
+                }
+            }
         }
     }
 

@@ -136,7 +136,7 @@ pub fn play(stream: &[u8], step: usize, way: Way) -> Played {
                 assert!(!data.is_empty() && played.head.is_some() && !way.bodiless);
                 played.body.extend_from_slice(data);
             }
-            Event::Flush => assert!(!played.body.is_empty()),
+            Event::Flush => assert!(played.head.is_some(), "there is nothing to be seen yet"),
             Event::WantBody { max } => {
                 assert!(max > 0 && max <= way.limits.piece && client.body_owed() && !client.declines_body());
                 played.sent += 1;

@@ -11,10 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use crate::support::tempdir::TempDir;
+use super::tempdir::TempDir;
 
 /// An authority.
-pub(crate) struct Authority {
+pub struct Authority {
     directory: TempDir,
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -22,29 +22,33 @@ pub(crate) struct Authority {
 
 /// When a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Valid {
+pub enum Valid {
+    /// Now.
     Now,
+    /// No more.
     Past,
+    /// Not yet.
     Future,
 }
 
 /// A certificate with its key, in files.
-pub(crate) struct Issued {
+pub struct Issued {
     /// PEM.
-    pub(crate) certificate: PathBuf,
+    pub certificate: PathBuf,
     /// PEM.
-    pub(crate) key: PathBuf,
+    pub key: PathBuf,
 }
 
 impl Issued {
     /// Properties of a worker that shows it.
-    pub(crate) fn properties(&self) -> String {
+    pub fn properties(&self) -> String {
         format!("tls_cert={}\ntls_key={}", self.certificate.display(), self.key.display())
     }
 }
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    /// Makes one, with a key of its own.
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         // All authorities have one name: it is the key that counts.
         params.distinguished_name.push(DnType::CommonName, "test authority");
@@ -58,12 +62,12 @@ impl Authority {
     }
 
     /// Its certificate, PEM.
-    pub(crate) fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
     }
 
     /// A certificate for names or addresses.
-    pub(crate) fn issue(&self, names: &[&str], valid: Valid) -> Issued {
+    pub fn issue(&self, names: &[&str], valid: Valid) -> Issued {
         let names_owned: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names_owned).unwrap();
         params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or("none"));
@@ -86,7 +90,7 @@ impl Authority {
     }
 
     /// How a server with a certificate serves. `clients`: it asks them for certificates of that authority.
-    pub(crate) fn server(
+    pub fn server(
         issued: &Issued,
         clients: Option<&Self>,
         versions: &[&'static SupportedProtocolVersion],
