@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 10
 
 export APXS CARGO CARGO_TARGET_DIR
 
-.PHONY: all build run cluster test loom valgrind soak check bench bench-parts fuzz-smoke setup install uninstall clean help
+.PHONY: all build run cluster test test-parked loom valgrind soak check bench bench-parts fuzz-smoke setup install uninstall clean help
 
 all: build
 
@@ -50,15 +50,22 @@ test:
 	$(CARGO) test --locked --no-fail-fast
 	@$(MAKE) --no-print-directory loom
 
+## test-parked: the live tests once more, with requests that give their threads back at once (15 minutes)
+test-parked: build
+	@failed=; for file in tests/live_*.rs; do name=$$(basename $$file .rs); \
+	  case $$name in live_cluster|live_stores|live_tomcat) continue;; esac; \
+	  MODJK_CONF="$$(printf 'JkAsync On\nJkAsyncDelay 0')" $(CARGO) test --locked --test $$name || failed="$$failed $$name"; \
+	done; if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
+
 ## loom: the counts of requests in work under all interleavings; a package and a build tree of their own
 loom:
 	RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)/loom' $(CARGO) test --release --locked --manifest-path tests/loom/Cargo.toml
 
-## valgrind: the tests of requests that wait without a thread, httpd under valgrind's memcheck (5 minutes)
+## valgrind: requests that wait without a thread, HTTP workers and tunnels, httpd under valgrind's memcheck (10 minutes)
 valgrind: build
 	@scripts/valgrind.sh memcheck
 
-## soak: 120,000 requests that wait without a thread, backends of 0 to 3 ms, aborts, graceful restarts (5 minutes)
+## soak: 200,000 requests that wait without a thread, backends of 0 to 4 ms, aborts, graceful restarts; what is left at the end (3 minutes)
 soak: build
 	MODJK_LONG=1 $(CARGO) test --locked --test live_async races -- --nocapture --test-threads=1
 

@@ -92,9 +92,9 @@ fn many(plan: &Plan, section: &mut Section) {
         assert_eq!(answered, 640, "{}", kind.name());
     }
     section.push(few);
-    // Three descriptors for each in two processes, and one here.
+    // Three descriptors for each in two processes, of which one may get more than its half, and one here.
     let limit = support::descriptor_limit();
-    let count = if plan.quick { 1000 } else { ((limit - 2000) * 2 / 4).min(10_000) };
+    let count = if plan.quick { 1000 } else { ((limit - 2000) * 5 / 9).min(10_000) };
     let backend = Backend::start();
     let conf = format!("JkAsync On\nJkAsyncDelay 0\nJkAsyncLimit {}\n", limit / 3 - 100);
     let server = server(Kind::Rust, 2, 32, &conf, &backend);

@@ -380,7 +380,8 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
     };
     let mut brought = brought.unwrap_or_default();
     status::restore(&mut brought, keep.as_ref(), reading, &generation);
-    let parking = Arc::new(Parking::new(waiting::limit(main), startup.threads_per_child()));
+    let threads = startup.threads_per_child();
+    let parking = Arc::new(Parking::new(waiting::limit(main), threads));
     let support = startup.parking();
     let known = waiting::is_known(support, startup.httpd_version());
     let names = generation.names();
@@ -426,7 +427,7 @@ pub fn open(startup: &mut Startup<'_>) -> bool {
             log,
             alias.map(|path| path.to_bytes().to_vec()),
             Arc::clone(&generation),
-            waiting::wanted(&conf.raw, support, known).then(|| Arc::clone(&parking)),
+            waiting::wanted(&conf.raw, support, known, threads).then(|| Arc::clone(&parking)),
             notes,
         );
         if let Some(conf) = startup.config_mut::<Jk>(server) {

@@ -133,6 +133,8 @@ messages! {
     KEPT_WRITTEN = "JK0305", "The file of changes (persist_file) could be written again.", "Nothing.";
     NO_BELL = "JK0330", "A request cannot give its thread back, usually because the process has no descriptor left; it holds its thread. Told once in each process.",
         "Raise the number of descriptors that httpd may open (ulimit -n), or lower JkAsyncLimit; see docs/async.md.";
+    FEW_THREADS = "JK0331", "At start: JkAsync is Auto, and ThreadsPerChild is too small for it, so requests that wait hold a thread each.",
+        "Set ThreadsPerChild to 8 or more. JkAsync On does with fewer; docs/async.md says what may happen then.";
     TLS_FAILED = "JK0340", "TLS with the backend of a worker of type https failed; the line says why.",
         "Compare the certificate of the backend with host, tls_name and tls_ca of the worker.";
     TUNNEL = "JK0360", "Debug: a connection that had left HTTP (a WebSocket) has ended; the line says why, and how much went either way.",

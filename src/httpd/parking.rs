@@ -1,7 +1,8 @@
 //! When a request gives its thread back, and how it goes on.
 //!
-//! A request is served step by step. When a step has to wait, the thread waits along for a short time (`JkAsyncDelay`), unless half of
-//! the process's threads do so already: most backends answer by then, and nothing was spent. After that the request is put aside, if it can be: a bell stands for
+//! A request is served step by step. When a step has to wait, the thread waits along: up to half of the threads of the process until
+//! `JkAsyncDelay` is over, and every one for some milliseconds as long as most requests of the process are over by then: giving a thread
+//! back and taking another would cost more than that wait. After that the request is put aside, if it can be: a bell stands for
 //! what it waits for, the reactor of the child minds its deadlines, and a worker thread of httpd takes it up again when the bell rings. Where it
 //! cannot be put aside (MPM, HTTP/2, sub-requests, internal redirects, `JkAsyncLimit`), the thread waits as it always has.
 //!
@@ -33,7 +34,10 @@ use crate::transport::reactor::{Handle, Reactor, Ring, Wants, Watch};
 
 /// Default of `JkAsyncDelay`.
 pub(super) const DELAY: Duration = Duration::from_millis(50);
-/// The same for a request that has been put aside once: it is not one of the quick ones.
+/// Every thread may wait along for so long at the beginning of a request, as long as most are over by then.
+/// Shorter ones end too early on a machine whose processors are busy.
+const FIRST: Duration = Duration::from_millis(10);
+/// The delay of a request that has been put aside once: it is not one of the quick ones.
 const DELAY_AGAIN: Duration = Duration::from_millis(1);
 /// Longest time between two looks at a client that sends request body: input filters with time limits of their own notice
 /// them only when they are asked.
@@ -60,6 +64,39 @@ pub struct Parking {
     held: AtomicUsize,
     /// Most threads that may.
     most_held: usize,
+    /// How fast requests were lately.
+    pace: Pace,
+}
+
+/// The share of requests that were over within [`FIRST`], of the last thirty or so, of 65,536. Racy: a lost count does no harm.
+#[derive(Debug)]
+struct Pace(AtomicU32);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(AtomicU32::new(Self::ALL))
+    }
+}
+
+impl Pace {
+    const ALL: u32 = 1 << 16;
+    /// Seven of eight. Then a request takes at most an eighth of [`FIRST`] of a thread's time for nothing on an average, so
+    /// that a thread serves eight hundred in a second all the same.
+    const FAST: u32 = Self::ALL / 8 * 7;
+
+    fn is_fast(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::FAST
+    }
+
+    /// One more is over, or takes longer.
+    fn note(&self, fast: bool) {
+        let old = self.0.load(Ordering::Relaxed);
+        let new = if fast { old + (Self::ALL - old) / 32 } else { old - old / 32 };
+        // Most requests find nothing to change, and then the other processors keep their copies.
+        if new != old {
+            self.0.store(new, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A thread that waits along.
@@ -127,38 +164,33 @@ pub(super) fn serve<'r>(
         return Left::Over(wait_to_the_end(host, trip, worker, begun));
     };
     host.set_patient(true);
-    let until = begun.after(live.delay);
-    let mut held = None;
+    let mut along = Along {
+        request,
+        parking: &live.parking,
+        first: begun.after(live.delay.min(FIRST)),
+        until: begun.after(live.delay),
+        held: None,
+        waited: false,
+    };
     let wait = loop {
-        let wait = match trip.step(host, false) {
+        let mut wait = match trip.step(host, false) {
             Progress::Done(result) => {
+                along.over();
                 lent::restore(trip.take_buffers());
                 return Left::Over(finish(host, worker, begun, result));
             }
             Progress::Wait(wait) => wait,
         };
-        let left = until.since(clock::now());
-        if left.is_zero() {
-            break wait;
-        }
-        if held.is_none() {
-            held = live.parking.hold();
-            if held.is_none() {
-                break wait;
-            }
-        }
-        if wait_briefly(descriptors(&wait, request), wait.patience.map_or(left, |most| most.min(left))) {
-            continue;
-        }
-        match wait.patience {
-            Some(patience) if patience <= left => trip.expire(),
-            patience => break TripWait { patience: patience.map(|most| most.saturating_sub(left)), ..wait },
+        match along.wait(&mut wait) {
+            Came::Ready => {}
+            Came::Expired => trip.expire(),
+            Came::Not => break wait,
         }
     };
+    drop(along);
     if request.server_stops() {
         return Left::Over(wait_to_the_end(host, trip, worker, begun));
     }
-    drop(held);
     match reactor.enter(live.parking.limit) {
         Ok(Some(watch)) => Left::Wait(watch, wait),
         Ok(None) => {
@@ -178,6 +210,76 @@ pub(super) fn serve<'r>(
         Err(error) => {
             without_bell(live, request, &error);
             Left::Over(wait_to_the_end(host, trip, worker, begun))
+        }
+    }
+}
+
+/// How a thread waits along with its request before that is put aside.
+struct Along<'p, 'r> {
+    request: Request<'r>,
+    parking: &'p Parking,
+    /// Until then every thread may, if requests are fast.
+    first: Tick,
+    /// Until then those may that [`Parking::hold`] allows it.
+    until: Tick,
+    held: Option<Held<'p>>,
+    /// It has waited, so how long it took says something.
+    waited: bool,
+}
+
+/// What waiting along came to.
+enum Came {
+    /// What was waited for.
+    Ready,
+    /// The end of its patience.
+    Expired,
+    /// Neither: the request is to be put aside.
+    Not,
+}
+
+impl Along<'_, '_> {
+    /// Waits; `wait` keeps what is left of its patience.
+    fn wait(&mut self, wait: &mut TripWait) -> Came {
+        loop {
+            let now = clock::now();
+            let mut left = self.until.since(now);
+            if left.is_zero() {
+                return self.not();
+            }
+            if self.held.is_none() {
+                let first = self.first.since(now);
+                if !first.is_zero() && self.parking.pace.is_fast() {
+                    left = first;
+                } else {
+                    self.held = self.parking.hold();
+                    if self.held.is_none() {
+                        return self.not();
+                    }
+                }
+            }
+            self.waited = true;
+            let most = wait.patience.map_or(left, |most| most.min(left));
+            if wait_briefly(descriptors(wait, self.request), most) {
+                return Came::Ready;
+            }
+            match wait.patience {
+                Some(patience) if patience <= left => return Came::Expired,
+                patience => wait.patience = patience.map(|most| most.saturating_sub(left)),
+            }
+        }
+    }
+
+    fn not(&self) -> Came {
+        if self.waited {
+            self.parking.pace.note(false);
+        }
+        Came::Not
+    }
+
+    /// The request is over.
+    fn over(&self) {
+        if self.waited {
+            self.parking.pace.note(clock::now() < self.first);
         }
     }
 }
@@ -447,5 +549,33 @@ mod tests {
         drop(held);
         assert!(parking.hold().is_some());
         assert!(Parking::new(1, 1).hold().is_none());
+    }
+
+    #[test]
+    fn every_thread_waits_a_moment_while_requests_are_fast() {
+        let pace = Pace::default();
+        assert!(pace.is_fast());
+        for _ in 0..5 {
+            pace.note(false);
+        }
+        assert!(!pace.is_fast());
+        for _ in 0..5 {
+            pace.note(true);
+        }
+        assert!(pace.is_fast());
+        // One of seven is slow: too many. One of twelve is not.
+        for (every, fast) in [(7, 0), (12, 1200)] {
+            let pace = Pace::default();
+            let mut found = 0;
+            for number in 1..=1400 {
+                pace.note(number % every != 0);
+                found += usize::from(number > 200 && pace.is_fast());
+            }
+            assert!(found.abs_diff(fast) < 200, "{every}: {found}");
+        }
+        let pace = Pace::default();
+        (0..10_000).for_each(|_| pace.note(false));
+        (0..10_000).for_each(|_| pace.note(true));
+        assert!(pace.is_fast() && pace.0.load(Ordering::Relaxed) <= Pace::ALL);
     }
 }

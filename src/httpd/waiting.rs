@@ -23,15 +23,24 @@ pub(super) fn limit(main: Server<'_>) -> usize {
     given.unwrap_or_else(|| fitting.unwrap_or(MOST).min(MOST))
 }
 
+/// Fewest threads in a process with `Auto`. httpd 2.4.71 may serve one connection twice when a process is told to end in which
+/// every thread has been handed a connection that it has not taken up yet; that was seen with 4 threads and never with 8.
+const LEAST_THREADS: usize = 8;
+
 /// It is known to work here.
 pub(super) fn is_known(support: Support, (major, minor, patch): (i32, i32, i32)) -> bool {
     support == Support::Full && (major, minor) == (2, 4) && patch <= NEWEST_TESTED
 }
 
+/// `JkAsync`, or its default.
+fn mode(raw: &Raw) -> Async {
+    raw.async_mode.unwrap_or(Async::Auto)
+}
+
 /// Requests of a server with these settings may wait without a thread.
-pub(super) fn wanted(raw: &Raw, support: Support, known: bool) -> bool {
-    match raw.async_mode.unwrap_or(Async::Off) {
-        Async::Auto => known,
+pub(super) fn wanted(raw: &Raw, support: Support, known: bool, threads: usize) -> bool {
+    match mode(raw) {
+        Async::Auto => known && threads >= LEAST_THREADS,
         Async::On => support != Support::None,
         Async::Off => false,
     }
@@ -40,12 +49,20 @@ pub(super) fn wanted(raw: &Raw, support: Support, known: bool) -> bool {
 /// One line at start: what the settings mean, or why nothing comes of them.
 pub(super) fn advise(startup: &Startup<'_>, main: Server<'_>, log: &JobLog, support: Support, known: bool) {
     let modes = |wanted: Async| {
-        main.all().filter_map(|server| server.config::<Jk>()).any(|conf| conf.raw.async_mode == Some(wanted))
+        main.all().filter_map(|server| server.config::<Jk>()).any(|conf| mode(&conf.raw) == wanted)
     };
     let Some(conf) = main.config::<Jk>() else { return };
-    let any = main.all().filter_map(|server| server.config::<Jk>()).any(|it| wanted(&it.raw, support, known));
+    let threads = startup.threads_per_child();
+    let mut confs = main.all().filter_map(|server| server.config::<Jk>());
+    let any = confs.any(|it| wanted(&it.raw, support, known, threads));
+    if known && threads < LEAST_THREADS && modes(Async::Auto) {
+        let text = format_args!(
+            "requests that wait hold a thread: JkAsync Auto needs {LEAST_THREADS} threads in each process, ThreadsPerChild is {threads}"
+        );
+        log.server(main, "POST_CONFIG", Level::Info, messages::FEW_THREADS, text);
+    }
     if any {
-        let (threads, limit) = (startup.threads_per_child(), limit(main));
+        let limit = limit(main);
         let descriptors = descriptor_limit().map_or_else(|| "any number of".to_owned(), |it| it.to_string());
         log.server(
             main,

@@ -21,7 +21,8 @@ const FLAGS: [(&str, bool); 9] = [
 ];
 
 /// What every virtual host needs so that each option can show.
-const BASE: &str = "JkMountCopy All\nJkMount /app/* w\nSetEnv HTTPS on\nSetEnv SSL_CLIENT_CERT leaf\n\
+/// What was written leaves before a request gives its thread back, whatever `FlushPackets` says, so it keeps its thread.
+const BASE: &str = "JkAsync Off\nJkMountCopy All\nJkMount /app/* w\nSetEnv HTTPS on\nSetEnv SSL_CLIENT_CERT leaf\n\
     SetEnv SSL_CLIENT_CERT_CHAIN_0 -chain\nSetEnv SSL_CIPHER_USEKEYSIZE 128\nSetEnv JK_WORKER_NAME w\n\
     RemoteIPHeader X-Real\n";
 

@@ -30,7 +30,7 @@ fn asked_for_a_place(httpd: &Httpd) -> bool {
 fn waiting_requests_give_their_threads_back_where_they_are_told_to() {
     covers!("JkAsync", "JkAsyncLimit");
     for (main, host, gives_back) in [
-        ("", "JkMountCopy On", false),
+        ("", "JkMountCopy On", true), // the default
         ("JkAsync Auto", "JkMountCopy On", true),
         ("JkAsync On", "JkMountCopy On", true),
         ("JkAsync Off", "JkMountCopy On", false),

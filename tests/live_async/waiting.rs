@@ -53,10 +53,10 @@ fn the_off_switch_works(mpm: Mpm) {
 
 #[test]
 fn ten_times_more_requests_than_threads_wait() {
-    for settings in ["", "JkAsyncDelay 20", "JkAsync Auto"] {
+    for (settings, threads) in [("", 4), ("JkAsyncDelay 20", 4), ("JkAsync Auto", 8)] {
         let gate = Gate::new();
         let backend = gated(&gate);
-        let httpd = builder(Mpm::Event, &backend).conf(settings).start();
+        let httpd = builder(Mpm::Event, &backend).threads_per_child(threads).conf(settings).start();
         let clients = ask(&httpd, (0..40).map(|n| format!("/app/slow/{n}")));
         gate.await_waiting(40);
         let begun = Instant::now();
@@ -114,6 +114,24 @@ fn a_virtual_host_decides_for_itself() {
     gate.open();
     for client in &mut clients {
         assert_eq!(client.read_response().status, 200);
+    }
+}
+
+#[test]
+fn auto_wants_eight_threads() {
+    for (mode, threads, lines, parked) in [("Auto", 7, 1, false), ("Auto", 8, 0, true), ("On", 7, 0, true)] {
+        let gate = Gate::new();
+        let backend = gated(&gate);
+        let settings = format!("JkAsync {mode}\nJkAsyncLimit 0");
+        let httpd = builder(Mpm::Event, &backend).threads_per_child(threads).conf(settings).start();
+        let mut clients = ask(&httpd, ["/app/slow/x".to_owned()]);
+        gate.await_waiting(1);
+        // It is told when a request asks for a place where there is none.
+        let asked = crate::support::poll(Duration::from_secs(1), || httpd.jk_log().contains("JK0015"));
+        assert_eq!(asked, parked, "{mode} {threads}: {}", httpd.jk_log());
+        assert_eq!(httpd.jk_log().matches("JK0331").count(), lines, "{}", httpd.jk_log());
+        gate.open();
+        assert_eq!(clients.remove(0).read_response().status, 200);
     }
 }
 

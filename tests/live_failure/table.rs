@@ -247,7 +247,11 @@ fn lines_are_about_failures_only(mpm: Mpm) {
         client::get(httpd.port(), path);
     }
     let log = httpd.jk_log();
-    let loud: Vec<_> =
-        log.lines().filter(|line| line.contains("[error]") || line.contains("[warn]")).collect();
+    // Run with `JkAsync On` for all tests, an MPM that cannot wait says so at the start.
+    let loud: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("[error]") || line.contains("[warn]"))
+        .filter(|line| !line.contains("JK0014"))
+        .collect();
     assert!(loud.is_empty(), "{loud:#?}");
 }
