@@ -27,6 +27,26 @@ pub(super) unsafe fn bytes<'r>(text: *const c_char) -> Option<&'r [u8]> {
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
+/// `key` is `name`, whatever the case of the letters.
+///
+/// # Safety
+/// `key` is null or NUL-terminated.
+unsafe fn is_named(key: *const c_char, name: &[u8]) -> bool {
+    if key.is_null() {
+        return false;
+    }
+    let key = key.cast::<u8>();
+    for (at, wanted) in name.iter().enumerate() {
+        // SAFETY: no octet before this one is NUL, or the loop would have ended.
+        let octet = unsafe { key.add(at).read() };
+        if octet == 0 || !octet.eq_ignore_ascii_case(wanted) {
+            return false;
+        }
+    }
+    // SAFETY: as above, for the octet behind the last one.
+    unsafe { key.add(name.len()).read() == 0 }
+}
+
 impl<'r> Table<'r> {
     /// # Safety
     /// `raw` is null or a live table for `'r`.
@@ -91,6 +111,16 @@ impl<'r> Table<'r> {
                 usize::try_from(elements.nelts).unwrap_or(0),
             )
         }
+    }
+
+    /// The values of all pairs of a name, in order. The table must not change meanwhile.
+    ///
+    /// Most names differ in their first letter, so they are not measured before they are compared.
+    pub fn values(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
+        self.entries().iter().filter_map(move |entry| {
+            // SAFETY: keys and values of a table are NUL-terminated strings of its pool (a key may be null).
+            unsafe { if is_named(entry.key, name) { bytes(entry.val) } else { None } }
+        })
     }
 
     /// All pairs in order. The table must not change meanwhile.

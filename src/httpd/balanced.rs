@@ -170,12 +170,7 @@ fn overrides<'r>(request: Request<'r>, farm: &Farm, extensions: &Extensions) -> 
 
 /// The values of all header fields of a name.
 fn fields<'r>(request: Request<'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
-    request
-        .headers()
-        .into_iter()
-        .flat_map(|headers| headers.iter())
-        .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|(_, value)| value)
+    request.headers().into_iter().flat_map(move |headers| headers.values(name.as_bytes()))
 }
 
 /// A variable that switches something, whatever the rule says: on when it is empty or begins with a number other than 0.

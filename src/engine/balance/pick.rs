@@ -13,6 +13,7 @@ use super::methods::{FULL, Rule, with_rule};
 use super::state::{MemberState, State};
 use super::{Ask, Balancer, Member, Why};
 use crate::engine::config::model::{Activation, Method};
+use crate::engine::headers::every;
 use crate::engine::units::Tick;
 
 /// Up to so many routes are compared one by one, which is faster than looking them up.
@@ -221,8 +222,15 @@ fn choice(member: usize, why: Why, sticky: bool, considered: u16, usable: u16) -
 
 /// The routes a session id may carry: what is behind its first dot; failing that, what is behind its last one.
 fn routes_of(id: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let first = memchr::memchr(b'.', id);
-    let last = memchr::memrchr(b'.', id).filter(|last| first != Some(*last));
+    // Routes are short, and nearly always there is one dot: the way to it from the end is short too, and what stands before it is
+    // looked at many octets at once.
+    let mut first = id.iter().rposition(|octet| *octet == b'.');
+    let mut last = None;
+    if let Some(before) = first.and_then(|dot| id.get(..dot))
+        && !every(before, |octet| octet != b'.')
+    {
+        (first, last) = (memchr::memchr(b'.', id), first);
+    }
     [first, last].into_iter().flatten().filter_map(|dot| id.get(dot + 1..)).filter(|route| !route.is_empty())
 }
 
