@@ -108,7 +108,7 @@ pub(super) struct Choice {
 #[derive(Debug, Clone, Copy)]
 struct Best {
     place: usize,
-    distance: i32,
+    distance: i64,
     cost: u64,
 }
 
@@ -345,7 +345,8 @@ impl<'a, 's> Walk<'a, 's> {
             // By turns, for those that count something; Latency counts nothing that stateless requests must not change.
             method if self.ask.stateless && method != Method::Latency => self.least(Why::Turn, |_| 0),
             method => with_rule!(method, rule => self.least(Why::Method, |member| {
-                rule.cost(member, self.balancer.weight(member, self.ask.now), self.ask.now)
+                let weight = if rule.weighs() { self.balancer.weight(member, self.ask.now) } else { FULL };
+                rule.cost(member, weight, self.ask.now)
             })),
         }
     }
@@ -357,26 +358,28 @@ impl<'a, 's> Walk<'a, 's> {
         let start = self.balancer.cursor.0.load(Relaxed);
         let (before, after) = members.split_at_checked(start).unwrap_or((&[], members));
         let start = members.len() - after.len();
-        let mut usable = 0_u16;
-        let mut best: Option<Best> = None;
+        let mut usable = 0_usize;
+        // No member is as far as that, so the first one is nearer.
+        let mut best = Best { place: 0, distance: i64::MAX, cost: 0 };
         let mut look = |place: usize, member: &Member<'s>| {
             if !self.new_work(place, member) {
                 return;
             }
-            usable = usable.saturating_add(1);
-            let distance = member.state.distance.load(Relaxed);
+            usable += 1;
+            let distance = i64::from(member.state.distance.load(Relaxed));
             let cost = cost(member);
-            let better = best.is_none_or(|best| {
-                distance < best.distance || (distance == best.distance && cost < best.cost)
-            });
-            if better {
-                best = Some(Best { place, distance, cost });
+            if distance < best.distance || (distance == best.distance && cost < best.cost) {
+                best = Best { place, distance, cost };
             }
         };
         // Two loops: a chain of both would ask at each step which one it is in.
         after.iter().zip(start..).for_each(|(member, place)| look(place, member));
         before.iter().zip(0..).for_each(|(member, place)| look(place, member));
-        best.map(|best| self.chosen(best.place, why, usable, (why == Why::Method).then_some(best.cost)))
+        if usable == 0 {
+            return None;
+        }
+        let usable = u16::try_from(usable).unwrap_or(u16::MAX);
+        Some(self.chosen(best.place, why, usable, (why == Why::Method).then_some(best.cost)))
     }
 
     /// Of two nearest members drawn by lot the one with less to do.
