@@ -32,10 +32,11 @@ pub(super) unsafe fn bytes<'r>(text: *const c_char) -> Option<&'r [u8]> {
 /// # Safety
 /// `key` is null or NUL-terminated.
 unsafe fn is_named(key: *const c_char, name: &[u8]) -> bool {
-    if key.is_null() {
+    let key = key.cast::<u8>();
+    // SAFETY: not null; the first octet may be the NUL.
+    if key.is_null() || unsafe { key.read() } | 0x20 != name.first().map_or(0x20, |first| first | 0x20) {
         return false;
     }
-    let key = key.cast::<u8>();
     for (at, wanted) in name.iter().enumerate() {
         // SAFETY: no octet before this one is NUL, or the loop would have ended.
         let octet = unsafe { key.add(at).read() };
@@ -113,11 +114,11 @@ impl<'r> Table<'r> {
         }
     }
 
-    /// The values of all pairs of a name, in order. The table must not change meanwhile.
+    /// The values of all pairs of a name, in order; none without a table. The table must not change meanwhile.
     ///
     /// Most names differ in their first letter, so they are not measured before they are compared.
-    pub fn values(self, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
-        self.entries().iter().filter_map(move |entry| {
+    pub fn values(table: Option<Self>, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
+        table.map_or(&[][..], Self::entries).iter().filter_map(move |entry| {
             // SAFETY: keys and values of a table are NUL-terminated strings of its pool (a key may be null).
             unsafe { if is_named(entry.key, name) { bytes(entry.val) } else { None } }
         })

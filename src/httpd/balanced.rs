@@ -25,6 +25,7 @@ use crate::engine::proxy::run::{self, Run};
 use crate::engine::request::Request as _;
 use crate::engine::route::extensions::Extensions;
 use crate::ffi::request::Request;
+use crate::ffi::table::Table;
 use crate::shm::random;
 use crate::transport::clock;
 use crate::transport::pool::Lease;
@@ -103,6 +104,7 @@ impl<'r> Way<'r> for Trip<'r> {
             let ask = Ask {
                 route: sessions.route().filter(|_| self.sticky),
                 sessions: ids,
+                owner: self.members.owner,
                 stateless: self.stateless,
                 overrides: self.members.overrides,
                 key: self.key,
@@ -170,7 +172,7 @@ fn overrides<'r>(request: Request<'r>, farm: &Farm, extensions: &Extensions) -> 
 
 /// The values of all header fields of a name.
 fn fields<'r>(request: Request<'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
-    request.headers().into_iter().flat_map(move |headers| headers.values(name.as_bytes()))
+    Table::values(request.headers(), name.as_bytes())
 }
 
 /// A variable that switches something, whatever the rule says: on when it is empty or begins with a number other than 0.

@@ -141,6 +141,10 @@ impl Balancer<'_> {
             }
             // Disabled: only its sessions find it.
         }
+        // Nobody comes before the first one known, unless an unknown route names a domain.
+        if let Some(owner) = ask.owner.filter(|owner| !self.has_domains && walk.usable_for_session(*owner)) {
+            return Ok(choice(owner, Why::Sticky, true, 1, 1));
+        }
         let mut owner = None;
         let routes = ask.route.into_iter().chain(ask.sessions.iter().flat_map(|id| routes_of(id)));
         for route in routes {
