@@ -225,6 +225,14 @@ int jk_nodecode(const request_rec *r)
 /* The client's host name if httpd looked it up (HostnameLookups), never its address. */
 const char *jk_remote_host(request_rec *r)
 {
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const conn_rec *c = r->connection;
+
+    /* Nobody looks for names, and there is none: what httpd would find out in many more steps. */
+    if (core->hostname_lookups != HOSTNAME_LOOKUP_ON && core->hostname_lookups != HOSTNAME_LOOKUP_DOUBLE
+        && !c->remote_host && (!r->useragent_addr || r->useragent_addr == c->client_addr)) {
+        return NULL;
+    }
     return ap_get_useragent_host(r, REMOTE_HOST, NULL);
 }
 

@@ -68,6 +68,9 @@ impl<'r> Table<'r> {
     /// Sets `name`; both texts live as long as the table.
     pub fn set(self, name: &'static CStr, value: impl Into<Text<'r>>) {
         let value = value.into();
+        if self.is_empty() {
+            return self.add(name.into(), value); // without the search
+        }
         // SAFETY: table and texts are valid; the table keeps the pointers, which live as long as it does.
         unsafe { sys::apr_table_setn(self.raw(), name.as_ptr(), value.as_ptr()) };
     }
