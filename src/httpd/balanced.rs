@@ -51,44 +51,49 @@ impl<'r> Trip<'r> {
         let method = farm.balancer.settings.method;
         let ignore = flag(request, c"JK_STICKY_IGNORE").unwrap_or(extensions.sticky_ignore);
         let sticky = farm.lb.sticky_session && !ignore;
-        let sessions = if sticky || method == Method::Hash {
-            let names = Names::of(&farm.lb, Some(extensions));
-            Sessions::find(forced, order.uri, fields(request, "Cookie"), &names)
-        } else {
-            Sessions::default()
-        };
         let state = farm.balancer.state;
         let cell = order.live.generation.balancer_cell(farm.place);
+        let members = Members {
+            farm,
+            order,
+            forced,
+            cookie: RouteCookie::of(&farm.lb, Some(extensions)),
+            overrides: overrides(request, farm, extensions),
+            owner: None,
+            first: None,
+            noted: false,
+            last: None,
+            target: None,
+            detail: None,
+            queued: None,
+            current: None,
+        };
         Self {
-            journey: Journey::new(&farm.balancer, buffers),
-            members: Members {
-                farm,
-                order,
-                forced: forced.is_some(),
-                cookie: RouteCookie::of(&farm.lb, Some(extensions)),
-                overrides: overrides(request, farm, extensions),
-                owner: None,
-                first: None,
-                noted: false,
-                last: None,
-                target: None,
-                detail: None,
-                queued: None,
-                current: None,
-            },
+            members,
             sticky,
             stateless: flag(request, c"JK_STATELESS").unwrap_or(extensions.stateless),
-            key: if method == Method::Hash { key(farm, request, order.uri, &sessions) } else { 0 },
+            key: 0,
             random: if method == Method::P2C { random::next() } else { 0 },
-            sessions,
+            sessions: Sessions::default(),
             _in_work: InWork::new(state.gauge.enter(cell), &state.gauge),
+            // Last: it is large, and would be copied if it had to wait for something that may fail.
+            journey: Journey::new(&farm.balancer, buffers),
         }
     }
 
     /// Begins.
-    pub(super) fn prepare(&mut self) {
+    pub(super) fn prepare(&mut self, request: Request<'r>) {
+        let Members { farm, order, forced, .. } = self.members;
+        let method = farm.balancer.settings.method;
+        if self.sticky || method == Method::Hash {
+            let names = Names::of(&farm.lb, Some(order.extensions));
+            self.sessions.look(forced, order.uri, fields(request, "Cookie"), &names);
+        }
+        if method == Method::Hash {
+            self.key = key(farm, request, order.uri, &self.sessions);
+        }
         if self.sticky {
-            let (balancer, sessions) = (&self.members.farm.balancer, &self.sessions);
+            let (balancer, sessions) = (&farm.balancer, &self.sessions);
             self.members.owner = balancer.owner(sessions.route(), sessions.ids());
             tally::session(balancer.state, sessions.ids(), self.members.owner.is_some());
         }
@@ -195,8 +200,8 @@ fn key(farm: &Farm, request: Request<'_>, uri: &[u8], sessions: &Sessions<'_>) -
 struct Members<'r> {
     farm: &'r Farm,
     order: Order<'r>,
-    /// `JK_ROUTE` names the route.
-    forced: bool,
+    /// The route that `JK_ROUTE` names.
+    forced: Option<&'r [u8]>,
     /// How to tell the client its route.
     cookie: Option<RouteCookie<'r>>,
     overrides: &'r [(usize, Activation)],
@@ -262,7 +267,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         ) else {
             return Err(Cause::NoMember);
         };
-        self.last = Some(pick.member);
+        let first = self.last.replace(pick.member).is_none();
         self.follow_session(request, pick);
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
@@ -292,8 +297,13 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             view.attempts = 1;
         }
         adapt(view, request, live, self.order.extensions, self.order.fail_on);
-        if !self.forced {
-            request.note(c"JK_WORKER_ROUTE", member.c_route.as_c_str());
+        if self.forced.is_none() {
+            let route = member.c_route.as_c_str();
+            if first {
+                request.add_note(c"JK_WORKER_ROUTE", route.into()); // nobody else sets it
+            } else {
+                request.note(c"JK_WORKER_ROUTE", route);
+            }
         }
         let due = RouteCookie::is_due(pick.why, farm.members.len());
         host.set_cookie(self.cookie.filter(|_| due).map(|cookie| {

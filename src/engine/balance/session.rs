@@ -67,17 +67,27 @@ impl<'r> Sessions<'r> {
         names: &Names<'_>,
     ) -> Self {
         let mut found = Self::default();
+        found.look(route, uri, cookies, names);
+        found
+    }
+
+    /// As [`Sessions::find`], into a value that is empty.
+    pub fn look(
+        &mut self,
+        route: Option<&'r [u8]>,
+        uri: &'r [u8],
+        cookies: impl IntoIterator<Item = &'r [u8]>,
+        names: &Names<'_>,
+    ) {
         if let Some(route) = route.filter(|route| !route.is_empty()) {
-            found.add(route, Carrier::Route);
-            return found;
+            return self.add(route, Carrier::Route);
         }
-        found.add_path(uri, names.path);
-        if found.count == 0 {
+        self.add_path(uri, names.path);
+        if self.count == 0 {
             for header in cookies {
-                found.add_cookies(header, names.cookie);
+                self.add_cookies(header, names.cookie);
             }
         }
-        found
     }
 
     /// The session ids in the order they count; none when a route was given. None of them is empty.
