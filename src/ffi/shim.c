@@ -11,6 +11,17 @@ apr_bucket_brigade *jk_brigade(request_rec *r)
     return apr_brigade_create(r->pool, r->connection->bucket_alloc);
 }
 
+/* For jk_write and jk_abort_response, which leave it empty: nothing has to be done about it at the end of the request. */
+apr_bucket_brigade *jk_output_brigade(request_rec *r)
+{
+    apr_bucket_brigade *bb = apr_palloc(r->pool, sizeof(*bb));
+
+    bb->p = r->pool;
+    bb->bucket_alloc = r->connection->bucket_alloc;
+    APR_RING_INIT(&bb->list, apr_bucket, link);
+    return bb;
+}
+
 /* Passes the pieces down the filter chain. They are only read during the call: a filter that keeps them makes a copy.
  * 0 on success, else the client is gone. */
 int jk_write(request_rec *r, apr_bucket_brigade *bb, const jk_piece *pieces, apr_size_t count, int then)
