@@ -282,10 +282,14 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         let target = twin::of(host, live, worker);
         self.target = Some(target);
         host.set_backend(target.address.as_bytes());
-        let mut links = Connections::new(target);
-        links.announce(|| source(host));
-        let view = target.view(request.timeout());
-        let current = self.current.insert(Current { worker, target, links, view, _in_work });
+        let current = self.current.insert(Current {
+            worker,
+            target,
+            _in_work,
+            links: Connections::new(target),
+            view: target.view(request.timeout()),
+        });
+        current.links.announce(|| source(host));
         let view = &mut current.view;
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
