@@ -53,30 +53,34 @@ impl<'r> Trip<'r> {
         let sticky = farm.lb.sticky_session && !ignore;
         let state = farm.balancer.state;
         let cell = order.live.generation.balancer_cell(farm.place);
-        let members = Members {
-            farm,
-            order,
-            forced,
-            cookie: RouteCookie::of(&farm.lb, Some(extensions)),
-            overrides: overrides(request, farm, extensions),
-            owner: None,
-            first: None,
-            noted: false,
-            last: None,
-            target: None,
-            detail: None,
-            queued: None,
-            current: None,
-        };
+        let in_work = InWork::new(state.gauge.enter(cell), &state.gauge);
+        let stateless = flag(request, c"JK_STATELESS").unwrap_or(extensions.stateless);
+        let random = if method == Method::P2C { random::next() } else { 0 };
+        let cookie = RouteCookie::of(&farm.lb, Some(extensions));
+        let overrides = overrides(request, farm, extensions);
+        // From here on nothing can fail: what is large would be made elsewhere and copied if it could.
         Self {
-            members,
+            members: Members {
+                farm,
+                order,
+                forced,
+                cookie,
+                overrides,
+                owner: None,
+                first: None,
+                noted: false,
+                last: None,
+                target: None,
+                detail: None,
+                queued: None,
+                current: None,
+            },
             sticky,
-            stateless: flag(request, c"JK_STATELESS").unwrap_or(extensions.stateless),
+            stateless,
             key: 0,
-            random: if method == Method::P2C { random::next() } else { 0 },
+            random,
             sessions: Sessions::default(),
-            _in_work: InWork::new(state.gauge.enter(cell), &state.gauge),
-            // Last: it is large, and would be copied if it had to wait for something that may fail.
+            _in_work: in_work,
             journey: Journey::new(&farm.balancer, buffers),
         }
     }
