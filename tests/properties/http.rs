@@ -52,7 +52,7 @@ fn what_makes_sense_for_ajp_alone_is_refused() {
 
 #[test]
 fn websockets_are_passed_on_as_the_properties_say() {
-    covers!("upgrade", "tunnel_timeout", "upgrade_worker");
+    covers!("upgrade", "tunnel_timeout", "upgrade_worker", "http_port");
     let http = Switcher::start(|head, stream| {
         if head.contains("Upgrade: websocket") {
             agree(stream, "websocket", b"");
@@ -63,15 +63,18 @@ fn websockets_are_passed_on_as_the_properties_say() {
     });
     let ajp = Backend::start();
     let workers = [
-        "worker.list=short,never,twin\n".to_owned(),
+        "worker.list=short,never,twin,port\n".to_owned(),
         http.member("short", "tunnel_timeout=1"),
         http.member("never", "upgrade=none"),
         ajp.member("twin"),
         "worker.twin.upgrade_worker=short\n".to_owned(),
+        ajp.member("port"),
+        format!("worker.port.http_port={}\n", http.port()),
     ];
-    let conf = "JkMount /short/* short\nJkMount /never/* never\nJkMount /twin/* twin";
+    let conf = "JkMount /short/* short\nJkMount /never/* never\nJkMount /twin/* twin\nJkMount /port/* port";
     let httpd = Httpd::builder().workers(workers.concat()).conf(conf).start();
     assert_eq!(WebSocket::connect(httpd.port(), "/never/x").status(), 200);
+    assert_eq!(WebSocket::connect(httpd.port(), "/port/x").echo("x"), "x");
     for path in ["/short/x", "/twin/x"] {
         let mut socket = WebSocket::connect(httpd.port(), path);
         assert_eq!((socket.status(), socket.echo("x")), (101, "x".to_owned()), "{path}");

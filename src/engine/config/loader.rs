@@ -9,8 +9,8 @@
 use super::defs::{self, Repeat, Standing};
 use super::diagnostic::{Diagnostics, Origin, quoted};
 use super::properties::{Part, Properties, Property, Source};
-use super::references;
 use super::variables::{self, Expanded};
+use super::{references, twins};
 
 /// Longest line without its comment, in bytes.
 pub const LONGEST_LINE: usize = 8191;
@@ -59,9 +59,10 @@ impl<'e> Loader<'e> {
         }
     }
 
-    /// Resolves references and gives the result.
+    /// Resolves references, adds the workers that `http_port` stands for, and gives the result.
     pub fn finish(mut self) -> (Properties, Diagnostics) {
         references::resolve(&mut self.properties, &mut self.diagnostics);
+        twins::add(&mut self.properties, &mut self.diagnostics);
         (self.properties, self.diagnostics)
     }
 

@@ -24,5 +24,6 @@ pub mod request_log;
 pub mod resolve;
 pub mod secret;
 pub mod stamp;
+mod twins;
 pub mod value;
 mod variables;

@@ -228,6 +228,12 @@ pub(super) const EXCHANGE: &[Def] = &[
         )
     },
     Def {
+        range: "1 to 65535; not together with upgrade_worker",
+        doc: "Short for an upgrade_worker on the same host: a worker of type http, named as this one with -http behind it, with \
+              this port and the same limits on sockets and waits.",
+        ..only("http_port", Apply::Ajp13(|_, value| http_port(value)))
+    },
+    Def {
         unit: Unit::Bytes,
         default: "8192",
         range: "8192 to 65536, rounded up to a multiple of 1024",
@@ -247,6 +253,13 @@ pub(super) const EXCHANGE: &[Def] = &[
         ..only("secret_file", Apply::Ajp13(|raw, value| raw.secret_file = Some(value.text().to_owned())))
     },
 ];
+
+/// Only looked at: the worker that it stands for has been made of it (`super::super::twins`).
+fn http_port(value: &mut Reader<'_>) {
+    if value.port() == Some(0) {
+        value.error("0 is no port");
+    }
+}
 
 fn host(value: &mut Reader<'_>) -> Option<RawHost> {
     match value::host(value.text()) {

@@ -84,7 +84,10 @@ fn http_workers() {
     assert!(http.ping_status.contain(404) && !http.ping_status.contain(200));
     // Everything that is not about AJP, under the same names.
     let same = defs::table().iter().filter(|def| def.group == defs::Group::Ajp13).map(|def| def.name);
-    assert_eq!(same.collect::<Vec<_>>(), ["upgrade_worker", "max_packet_size", "secret", "secret_file"]);
+    assert_eq!(
+        same.collect::<Vec<_>>(),
+        ["upgrade_worker", "http_port", "max_packet_size", "secret", "secret_file"]
+    );
     let queued = of("worker.a.max_in_flight=3\nworker.a.queue_size=4\nworker.a.queue_timeout=5\n");
     assert_eq!((queued.max_in_flight, queued.queue_size), (3, 4));
     // It is on another machine, and there is no secret to miss.
