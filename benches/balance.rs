@@ -63,7 +63,16 @@ fn requests(balancer: &Balancer<'_>, sticky: bool, loops: u64) -> u64 {
     for number in 0..loops {
         let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let now = Tick(1_000_000 + number);
-        let ask = Ask { route: None, sessions, stateless: false, overrides: &[], key: random, random, now };
+        let ask = Ask {
+            route: None,
+            sessions,
+            owner: None,
+            stateless: false,
+            overrides: &[],
+            key: random,
+            random,
+            now,
+        };
         let mut rounds = Rounds::new(balancer);
         let Next::Try(pick) = rounds.next(black_box(&ask)) else { continue };
         let flight = balancer.members.get(pick.member).map(|member| member.worker.gauge.enter(&cell));

@@ -31,7 +31,7 @@ fn served(map: Map, row: (&'static Cell, &'static Cell), begun: Tick, round: u64
     let first = Duration::from_micros(round >> 40);
     let context = Context { sent: 300, received: 4000, first_octet: Some(first), ..Context::default() };
     worker.count(black_box(Outcome::Success), &context);
-    worker.stats.served(Some(first), Some(black_box(clock::now()).since(begun)));
+    worker.stats.served(Some(round >> 40), Some(black_box(clock::now()).micros_since(begun)));
     drop(in_worker);
     drop(in_balancer);
 }

@@ -70,6 +70,7 @@ impl Shared {
                         let ask = Ask {
                             route: None,
                             sessions: &[],
+                            owner: None,
                             stateless: false,
                             overrides: &[],
                             key: random,
@@ -127,6 +128,7 @@ fn one_request_tries_a_member_whose_time_is_over() {
         let ask = Ask {
             route: None,
             sessions: &[],
+            owner: None,
             stateless: false,
             overrides: &[],
             key: 0,

@@ -14,6 +14,12 @@ impl Tick {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// As [`Tick::since`], in microseconds.
+    #[inline]
+    pub fn micros_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// This tick moved ahead by `by`, saturating at the end of time.
     pub fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)))

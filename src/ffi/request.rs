@@ -158,7 +158,7 @@ impl<'r> Request<'r> {
     /// mod_dir asks whether an index file exists.
     pub fn is_index_probe(self) -> bool {
         // SAFETY: live request.
-        unsafe { sys::jk_is_index_probe(self.raw()) != 0 }
+        !self.get().main.is_null() && unsafe { sys::jk_is_index_probe(self.raw()) != 0 }
     }
 
     /// Has httpd process `path` in place of this request, with every check of access, up to the end of the response. `false`:

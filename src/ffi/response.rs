@@ -37,7 +37,7 @@ impl<'r> Response<'r> {
     fn brigade(&mut self) -> *mut sys::apr_bucket_brigade {
         if self.brigade.is_null() {
             // SAFETY: live request.
-            self.brigade = unsafe { sys::jk_brigade(self.request.raw()) };
+            self.brigade = unsafe { sys::jk_output_brigade(self.request.raw()) };
         }
         self.brigade
     }

@@ -11,6 +11,17 @@ apr_bucket_brigade *jk_brigade(request_rec *r)
     return apr_brigade_create(r->pool, r->connection->bucket_alloc);
 }
 
+/* For jk_write and jk_abort_response, which leave it empty: nothing has to be done about it at the end of the request. */
+apr_bucket_brigade *jk_output_brigade(request_rec *r)
+{
+    apr_bucket_brigade *bb = apr_palloc(r->pool, sizeof(*bb));
+
+    bb->p = r->pool;
+    bb->bucket_alloc = r->connection->bucket_alloc;
+    APR_RING_INIT(&bb->list, apr_bucket, link);
+    return bb;
+}
+
 /* Passes the pieces down the filter chain. They are only read during the call: a filter that keeps them makes a copy.
  * 0 on success, else the client is gone. */
 int jk_write(request_rec *r, apr_bucket_brigade *bb, const jk_piece *pieces, apr_size_t count, int then)
@@ -225,6 +236,14 @@ int jk_nodecode(const request_rec *r)
 /* The client's host name if httpd looked it up (HostnameLookups), never its address. */
 const char *jk_remote_host(request_rec *r)
 {
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const conn_rec *c = r->connection;
+
+    /* Nobody looks for names, and there is none: what httpd would find out in many more steps. */
+    if (core->hostname_lookups != HOSTNAME_LOOKUP_ON && core->hostname_lookups != HOSTNAME_LOOKUP_DOUBLE
+        && !c->remote_host && (!r->useragent_addr || r->useragent_addr == c->client_addr)) {
+        return NULL;
+    }
     return ap_get_useragent_host(r, REMOTE_HOST, NULL);
 }
 

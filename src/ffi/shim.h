@@ -40,6 +40,7 @@ typedef struct jk_piece {
 #define JK_READ_ERROR 3
 
 apr_bucket_brigade *jk_brigade(request_rec *r);
+apr_bucket_brigade *jk_output_brigade(request_rec *r);
 int jk_write(request_rec *r, apr_bucket_brigade *bb, const jk_piece *pieces, apr_size_t count, int then);
 void jk_abort_response(request_rec *r, apr_bucket_brigade *bb);
 int jk_read_body(request_rec *r, apr_bucket_brigade *bb, char *buffer, apr_size_t size, int block,

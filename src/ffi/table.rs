@@ -27,6 +27,27 @@ pub(super) unsafe fn bytes<'r>(text: *const c_char) -> Option<&'r [u8]> {
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
+/// `key` is `name`, whatever the case of the letters.
+///
+/// # Safety
+/// `key` is null or NUL-terminated.
+unsafe fn is_named(key: *const c_char, name: &[u8]) -> bool {
+    let key = key.cast::<u8>();
+    // SAFETY: not null; the first octet may be the NUL.
+    if key.is_null() || unsafe { key.read() } | 0x20 != name.first().map_or(0x20, |first| first | 0x20) {
+        return false;
+    }
+    for (at, wanted) in name.iter().enumerate() {
+        // SAFETY: no octet before this one is NUL, or the loop would have ended.
+        let octet = unsafe { key.add(at).read() };
+        if octet == 0 || !octet.eq_ignore_ascii_case(wanted) {
+            return false;
+        }
+    }
+    // SAFETY: as above, for the octet behind the last one.
+    unsafe { key.add(name.len()).read() == 0 }
+}
+
 impl<'r> Table<'r> {
     /// # Safety
     /// `raw` is null or a live table for `'r`.
@@ -47,6 +68,9 @@ impl<'r> Table<'r> {
     /// Sets `name`; both texts live as long as the table.
     pub fn set(self, name: &'static CStr, value: impl Into<Text<'r>>) {
         let value = value.into();
+        if self.is_empty() {
+            return self.add(name.into(), value); // without the search
+        }
         // SAFETY: table and texts are valid; the table keeps the pointers, which live as long as it does.
         unsafe { sys::apr_table_setn(self.raw(), name.as_ptr(), value.as_ptr()) };
     }
@@ -91,6 +115,16 @@ impl<'r> Table<'r> {
                 usize::try_from(elements.nelts).unwrap_or(0),
             )
         }
+    }
+
+    /// The values of all pairs of a name, in order; none without a table. The table must not change meanwhile.
+    ///
+    /// Most names differ in their first letter, so they are not measured before they are compared.
+    pub fn values(table: Option<Self>, name: &[u8]) -> impl Iterator<Item = &'r [u8]> {
+        table.map_or(&[][..], Self::entries).iter().filter_map(move |entry| {
+            // SAFETY: keys and values of a table are NUL-terminated strings of its pool (a key may be null).
+            unsafe { if is_named(entry.key, name) { bytes(entry.val) } else { None } }
+        })
     }
 
     /// All pairs in order. The table must not change meanwhile.

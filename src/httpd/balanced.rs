@@ -25,6 +25,7 @@ use crate::engine::proxy::run::{self, Run};
 use crate::engine::request::Request as _;
 use crate::engine::route::extensions::Extensions;
 use crate::ffi::request::Request;
+use crate::ffi::table::Table;
 use crate::shm::random;
 use crate::transport::clock;
 use crate::transport::pool::Lease;
@@ -50,22 +51,21 @@ impl<'r> Trip<'r> {
         let method = farm.balancer.settings.method;
         let ignore = flag(request, c"JK_STICKY_IGNORE").unwrap_or(extensions.sticky_ignore);
         let sticky = farm.lb.sticky_session && !ignore;
-        let sessions = if sticky || method == Method::Hash {
-            let names = Names::of(&farm.lb, Some(extensions));
-            Sessions::find(forced, order.uri, fields(request, "Cookie"), &names)
-        } else {
-            Sessions::default()
-        };
         let state = farm.balancer.state;
         let cell = order.live.generation.balancer_cell(farm.place);
+        let in_work = InWork::new(state.gauge.enter(cell), &state.gauge);
+        let stateless = flag(request, c"JK_STATELESS").unwrap_or(extensions.stateless);
+        let random = if method == Method::P2C { random::next() } else { 0 };
+        let cookie = RouteCookie::of(&farm.lb, Some(extensions));
+        let overrides = overrides(request, farm, extensions);
+        // From here on nothing can fail: what is large would be made elsewhere and copied if it could.
         Self {
-            journey: Journey::new(&farm.balancer, buffers),
             members: Members {
                 farm,
                 order,
-                forced: forced.is_some(),
-                cookie: RouteCookie::of(&farm.lb, Some(extensions)),
-                overrides: overrides(request, farm, extensions),
+                forced,
+                cookie,
+                overrides,
                 owner: None,
                 first: None,
                 noted: false,
@@ -76,18 +76,28 @@ impl<'r> Trip<'r> {
                 current: None,
             },
             sticky,
-            stateless: flag(request, c"JK_STATELESS").unwrap_or(extensions.stateless),
-            key: if method == Method::Hash { key(farm, request, order.uri, &sessions) } else { 0 },
-            random: if method == Method::P2C { random::next() } else { 0 },
-            sessions,
-            _in_work: InWork::new(state.gauge.enter(cell), &state.gauge),
+            stateless,
+            key: 0,
+            random,
+            sessions: Sessions::default(),
+            _in_work: in_work,
+            journey: Journey::new(&farm.balancer, buffers),
         }
     }
 
     /// Begins.
-    pub(super) fn prepare(&mut self) {
+    pub(super) fn prepare(&mut self, request: Request<'r>) {
+        let Members { farm, order, forced, .. } = self.members;
+        let method = farm.balancer.settings.method;
+        if self.sticky || method == Method::Hash {
+            let names = Names::of(&farm.lb, Some(order.extensions));
+            self.sessions.look(forced, order.uri, fields(request, "Cookie"), &names);
+        }
+        if method == Method::Hash {
+            self.key = key(farm, request, order.uri, &self.sessions);
+        }
         if self.sticky {
-            let (balancer, sessions) = (&self.members.farm.balancer, &self.sessions);
+            let (balancer, sessions) = (&farm.balancer, &self.sessions);
             self.members.owner = balancer.owner(sessions.route(), sessions.ids());
             tally::session(balancer.state, sessions.ids(), self.members.owner.is_some());
         }
@@ -103,6 +113,7 @@ impl<'r> Way<'r> for Trip<'r> {
             let ask = Ask {
                 route: sessions.route().filter(|_| self.sticky),
                 sessions: ids,
+                owner: self.members.owner,
                 stateless: self.stateless,
                 overrides: self.members.overrides,
                 key: self.key,
@@ -170,12 +181,7 @@ fn overrides<'r>(request: Request<'r>, farm: &Farm, extensions: &Extensions) -> 
 
 /// The values of all header fields of a name.
 fn fields<'r>(request: Request<'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
-    request
-        .headers()
-        .into_iter()
-        .flat_map(|headers| headers.iter())
-        .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|(_, value)| value)
+    Table::values(request.headers(), name.as_bytes())
 }
 
 /// A variable that switches something, whatever the rule says: on when it is empty or begins with a number other than 0.
@@ -198,8 +204,8 @@ fn key(farm: &Farm, request: Request<'_>, uri: &[u8], sessions: &Sessions<'_>) -
 struct Members<'r> {
     farm: &'r Farm,
     order: Order<'r>,
-    /// `JK_ROUTE` names the route.
-    forced: bool,
+    /// The route that `JK_ROUTE` names.
+    forced: Option<&'r [u8]>,
     /// How to tell the client its route.
     cookie: Option<RouteCookie<'r>>,
     overrides: &'r [(usize, Activation)],
@@ -265,7 +271,7 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         ) else {
             return Err(Cause::NoMember);
         };
-        self.last = Some(pick.member);
+        let first = self.last.replace(pick.member).is_none();
         self.follow_session(request, pick);
         // A session is worth a wait; anything else has other members.
         let wait = pick.sticky || farm.members.len() == 1;
@@ -280,10 +286,14 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
         let target = twin::of(host, live, worker);
         self.target = Some(target);
         host.set_backend(target.address.as_bytes());
-        let mut links = Connections::new(target);
-        links.announce(|| source(host));
-        let view = target.view(request.timeout());
-        let current = self.current.insert(Current { worker, target, links, view, _in_work });
+        let current = self.current.insert(Current {
+            worker,
+            target,
+            _in_work,
+            links: Connections::new(target),
+            view: target.view(request.timeout()),
+        });
+        current.links.announce(|| source(host));
         let view = &mut current.view;
         view.facts.secret = (!member.secret.is_none()).then(|| member.secret.expose());
         view.facts.route = Some(facts.route.as_bytes());
@@ -295,8 +305,13 @@ impl<'r> balanced::Farm<HttpdHost<'r>> for Members<'r> {
             view.attempts = 1;
         }
         adapt(view, request, live, self.order.extensions, self.order.fail_on);
-        if !self.forced {
-            request.note(c"JK_WORKER_ROUTE", member.c_route.as_c_str());
+        if self.forced.is_none() {
+            let route = member.c_route.as_c_str();
+            if first {
+                request.add_note(c"JK_WORKER_ROUTE", route.into()); // nobody else sets it
+            } else {
+                request.note(c"JK_WORKER_ROUTE", route);
+            }
         }
         let due = RouteCookie::is_due(pick.why, farm.members.len());
         host.set_cookie(self.cookie.filter(|_| due).map(|cookie| {

@@ -243,7 +243,7 @@ fn forward<'r>(request: Request<'r>, live: &'r Live, job: &Job<'r>) -> Verdict {
         Worker::Balancer(farm) => {
             request.add_note(c"JK_WORKER_TYPE", c"lb".into());
             let mut trip = balanced::Trip::new(request, farm, order, lent::lend());
-            trip.prepare();
+            trip.prepare(request);
             match parking::serve(&mut host, &mut trip, job.worker, live, begun) {
                 Left::Over(verdict) => verdict,
                 Left::Wait(watch, wait) => {

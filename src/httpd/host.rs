@@ -215,8 +215,11 @@ impl<'r> HttpdHost<'r> {
         self.rewriting = mapping;
     }
 
-    /// Who answers next: host and port, as a URL has them.
+    /// Who answers next: host and port, as a URL has them. Behind [`HttpdHost::set_rewriting`].
     pub fn set_backend(&mut self, authority: &'r [u8]) {
+        if self.rewriting.is_none() {
+            return; // nobody asks
+        }
         let usual = authority.strip_suffix(b":80").or_else(|| authority.strip_suffix(b":443"));
         let plain = usual.unwrap_or(authority);
         let host =

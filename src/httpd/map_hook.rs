@@ -15,6 +15,7 @@ use super::messages;
 use super::module::Jk;
 use super::static_files;
 use crate::engine::config::diagnostic::Severity;
+use crate::engine::headers::every;
 use crate::engine::route::matcher::RuleId;
 use crate::engine::route::{Decision, Declined, Options, Scratch, Text, decide, unmapped};
 use crate::engine::text::Escaped;
@@ -196,8 +197,8 @@ fn names_empty_host(target: &[u8]) -> bool {
 
 fn options(request: Request<'_>, live: &Live) -> Options {
     // Only a path with an escape in it can tell the difference.
-    let nodecode =
-        memchr::memchr(b'%', request.uri().unwrap_or_default()).is_some() && request.keeps_encoded_slashes();
+    let escaped = !every(request.uri().unwrap_or_default(), |octet| octet != b'%');
+    let nodecode = escaped && request.keeps_encoded_slashes();
     Options { nodecode, ..live.paths }
 }
 

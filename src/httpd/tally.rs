@@ -29,9 +29,9 @@ pub(super) fn failed(state: &WorkerState, attempt: &Attempt) {
 
 /// A response was delivered: the times it took.
 pub(super) fn served(state: &WorkerState, served: &Served, begun: Tick) {
-    let first_byte = served.traffic.head_at.map(|at| at.since(begun));
+    let first_byte = served.traffic.head_at.map(|at| at.micros_since(begun));
     // How long a tunnel lasted is no time to serve a request.
-    let total = served.tunnel.is_none().then(|| served.ended.since(begun));
+    let total = served.tunnel.is_none().then(|| served.ended.micros_since(begun));
     state.stats.served(first_byte, total);
 }
 

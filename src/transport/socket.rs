@@ -124,6 +124,11 @@ impl Socket {
     /// # Errors
     /// The connection is unusable.
     pub fn send(&self, parts: &[&[u8]]) -> Result<usize, LinkError> {
+        if let [part] = parts
+            && !part.is_empty()
+        {
+            return taken(retry(|| self.send_one(part)));
+        }
         let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; MAX_PARTS];
         let mut count = 0;
         let filled = parts.iter().filter(|part| !part.is_empty());
@@ -144,10 +149,26 @@ impl Socket {
             // SAFETY: the first `count` vectors describe parts borrowed for this call, which sendmsg only reads.
             unsafe { libc::sendmsg(self.fd.as_raw_fd(), &raw const message, flags) }
         });
-        match sent {
-            Err(libc::EAGAIN) => Ok(0),
-            other => other.map_err(failure),
-        }
+        taken(sent)
+    }
+
+    /// Sends what the socket takes of one part.
+    fn send_one(&self, part: &[u8]) -> isize {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let (address, size) = (ptr::null::<libc::sockaddr>(), 0_usize);
+        // SAFETY: the part is readable for its length; the descriptor is open as long as `self` is; there is no address.
+        let sent = unsafe {
+            libc::syscall(
+                libc::SYS_sendto,
+                self.fd.as_raw_fd(),
+                part.as_ptr(),
+                part.len(),
+                flags,
+                address,
+                size,
+            )
+        };
+        isize::try_from(sent).unwrap_or(-1)
     }
 
     /// Receives what is there.
@@ -273,9 +294,23 @@ impl Socket {
         let _ = set_option(&self.fd, libc::SOL_SOCKET, libc::SO_LINGER, linger);
     }
 
+    /// As recv(2). Not the one of the C library, which spends more on being a place where threads can be cancelled than on the
+    /// call; nobody cancels threads that run this.
     fn receive(&self, buffer: &mut [u8], flags: c_int) -> isize {
-        // SAFETY: the buffer is writable for its length; the descriptor is open as long as `self` is.
-        unsafe { libc::recv(self.fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) }
+        let (address, size) = (ptr::null_mut::<libc::sockaddr>(), ptr::null_mut::<libc::socklen_t>());
+        // SAFETY: the buffer is writable for its length; the descriptor is open as long as `self` is; no address is asked for.
+        let received = unsafe {
+            libc::syscall(
+                libc::SYS_recvfrom,
+                self.fd.as_raw_fd(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                flags,
+                address,
+                size,
+            )
+        };
+        isize::try_from(received).unwrap_or(-1)
     }
 
     fn set_receive_timeout(&mut self, timeout: Option<Duration>) -> Result<(), LinkError> {
@@ -300,6 +335,14 @@ impl AsFd for Socket {
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
+    }
+}
+
+/// What a socket took; 0 when it takes nothing now.
+fn taken(sent: Result<usize, c_int>) -> Result<usize, LinkError> {
+    match sent {
+        Err(libc::EAGAIN) => Ok(0),
+        other => other.map_err(failure),
     }
 }
 

@@ -237,6 +237,7 @@ impl<'w> World<'w> {
         let ask = Ask {
             route: None,
             sessions: if id.is_empty() { &[] } else { &ids },
+            owner: None,
             stateless: request.stateless,
             overrides: &[],
             key: request.key,

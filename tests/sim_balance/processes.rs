@@ -102,6 +102,7 @@ fn threads_count_exactly() {
                             let ask = Ask {
                                 route: None,
                                 sessions: &[],
+                                owner: None,
                                 stateless: false,
                                 overrides: &[],
                                 key: rng.next(),

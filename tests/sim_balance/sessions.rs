@@ -192,6 +192,7 @@ fn a_route_of_the_environment_leads_as_a_session_does() {
         let ask = Ask {
             route: Some(route),
             sessions: &[],
+            owner: None,
             stateless: false,
             overrides: &[],
             key: 0,

@@ -181,7 +181,9 @@ fn write(
     writer.finish().map_err(|needed| EncodeError::TooLarge { needed, limit: max_packet })
 }
 
+// This and `attributes` are put into their caller so that no copy of the whole head has to be made for them.
 /// Everything up to the number of headers. Answers the method when it has no code.
+#[inline(always)]
 fn request_line<'a>(
     writer: &mut Writer<'_>,
     head: &RequestHead<'a>,
@@ -389,6 +391,7 @@ impl<'w, 'p> HeaderList<'w, 'p> {
 }
 
 /// All attributes but the custom ones and the end mark, in mod_jk's order.
+#[inline(always)]
 fn attributes(
     writer: &mut Writer<'_>,
     head: &RequestHead<'_>,

@@ -269,6 +269,17 @@ fn copy(room: &mut [u8], text: &[u8]) {
         if let Some(place) = room.last_chunk_mut() {
             *place = *last;
         }
+    } else if text.len() < 8
+        && let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>())
+    {
+        if let Some(place) = room.first_chunk_mut() {
+            *place = *first;
+        }
+        if let Some(place) = room.last_chunk_mut() {
+            *place = *last;
+        }
+    } else if let ([place], [octet]) = (&mut *room, text) {
+        *place = *octet;
     } else if room.len() == text.len() {
         room.copy_from_slice(text);
     }

@@ -120,6 +120,8 @@ pub struct Ask<'a> {
     pub route: Option<&'a [u8]>,
     /// Session ids of the request in the order they count; empty also when stickiness is off for it.
     pub sessions: &'a [&'a [u8]],
+    /// What [`Balancer::owner`] says of them, if it was asked already; `None`: perhaps nobody.
+    pub owner: Option<usize>,
     /// The request belongs to no session and starts none (`stateless`, `JK_STATELESS`).
     pub stateless: bool,
     /// Activations of the rule that matched, by the members' places.

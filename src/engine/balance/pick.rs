@@ -13,6 +13,7 @@ use super::methods::{FULL, Rule, with_rule};
 use super::state::{MemberState, State};
 use super::{Ask, Balancer, Member, Why};
 use crate::engine::config::model::{Activation, Method};
+use crate::engine::headers::every;
 use crate::engine::units::Tick;
 
 /// Up to so many routes are compared one by one, which is faster than looking them up.
@@ -107,7 +108,7 @@ pub(super) struct Choice {
 #[derive(Debug, Clone, Copy)]
 struct Best {
     place: usize,
-    distance: i32,
+    distance: i64,
     cost: u64,
 }
 
@@ -139,6 +140,10 @@ impl Balancer<'_> {
                 return if usable { Ok(choice(0, Why::Single, true, 1, 1)) } else { Err(None) };
             }
             // Disabled: only its sessions find it.
+        }
+        // Nobody comes before the first one known, unless an unknown route names a domain.
+        if let Some(owner) = ask.owner.filter(|owner| !self.has_domains && walk.usable_for_session(*owner)) {
+            return Ok(choice(owner, Why::Sticky, true, 1, 1));
         }
         let mut owner = None;
         let routes = ask.route.into_iter().chain(ask.sessions.iter().flat_map(|id| routes_of(id)));
@@ -221,8 +226,15 @@ fn choice(member: usize, why: Why, sticky: bool, considered: u16, usable: u16) -
 
 /// The routes a session id may carry: what is behind its first dot; failing that, what is behind its last one.
 fn routes_of(id: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let first = memchr::memchr(b'.', id);
-    let last = memchr::memrchr(b'.', id).filter(|last| first != Some(*last));
+    // Routes are short, and nearly always there is one dot: the way to it from the end is short too, and what stands before it is
+    // looked at many octets at once.
+    let mut first = id.iter().rposition(|octet| *octet == b'.');
+    let mut last = None;
+    if let Some(before) = first.and_then(|dot| id.get(..dot))
+        && !every(before, |octet| octet != b'.')
+    {
+        (first, last) = (memchr::memchr(b'.', id), first);
+    }
     [first, last].into_iter().flatten().filter_map(|dot| id.get(dot + 1..)).filter(|route| !route.is_empty())
 }
 
@@ -337,7 +349,8 @@ impl<'a, 's> Walk<'a, 's> {
             // By turns, for those that count something; Latency counts nothing that stateless requests must not change.
             method if self.ask.stateless && method != Method::Latency => self.least(Why::Turn, |_| 0),
             method => with_rule!(method, rule => self.least(Why::Method, |member| {
-                rule.cost(member, self.balancer.weight(member, self.ask.now), self.ask.now)
+                let weight = if rule.weighs() { self.balancer.weight(member, self.ask.now) } else { FULL };
+                rule.cost(member, weight, self.ask.now)
             })),
         }
     }
@@ -349,26 +362,28 @@ impl<'a, 's> Walk<'a, 's> {
         let start = self.balancer.cursor.0.load(Relaxed);
         let (before, after) = members.split_at_checked(start).unwrap_or((&[], members));
         let start = members.len() - after.len();
-        let mut usable = 0_u16;
-        let mut best: Option<Best> = None;
+        let mut usable = 0_usize;
+        // No member is as far as that, so the first one is nearer.
+        let mut best = Best { place: 0, distance: i64::MAX, cost: 0 };
         let mut look = |place: usize, member: &Member<'s>| {
             if !self.new_work(place, member) {
                 return;
             }
-            usable = usable.saturating_add(1);
-            let distance = member.state.distance.load(Relaxed);
+            usable += 1;
+            let distance = i64::from(member.state.distance.load(Relaxed));
             let cost = cost(member);
-            let better = best.is_none_or(|best| {
-                distance < best.distance || (distance == best.distance && cost < best.cost)
-            });
-            if better {
-                best = Some(Best { place, distance, cost });
+            if distance < best.distance || (distance == best.distance && cost < best.cost) {
+                best = Best { place, distance, cost };
             }
         };
         // Two loops: a chain of both would ask at each step which one it is in.
         after.iter().zip(start..).for_each(|(member, place)| look(place, member));
         before.iter().zip(0..).for_each(|(member, place)| look(place, member));
-        best.map(|best| self.chosen(best.place, why, usable, (why == Why::Method).then_some(best.cost)))
+        if usable == 0 {
+            return None;
+        }
+        let usable = u16::try_from(usable).unwrap_or(u16::MAX);
+        Some(self.chosen(best.place, why, usable, (why == Why::Method).then_some(best.cost)))
     }
 
     /// Of two nearest members drawn by lot the one with less to do.

@@ -7,6 +7,7 @@
 use memchr::memmem;
 
 use crate::engine::config::model::Lb;
+use crate::engine::headers::every;
 use crate::engine::route::extensions::Extensions;
 
 /// Most ids of a request that are looked at. Honest clients send one or two; a hostile one must not make the choice dear.
@@ -66,17 +67,27 @@ impl<'r> Sessions<'r> {
         names: &Names<'_>,
     ) -> Self {
         let mut found = Self::default();
+        found.look(route, uri, cookies, names);
+        found
+    }
+
+    /// As [`Sessions::find`], into a value that is empty.
+    pub fn look(
+        &mut self,
+        route: Option<&'r [u8]>,
+        uri: &'r [u8],
+        cookies: impl IntoIterator<Item = &'r [u8]>,
+        names: &Names<'_>,
+    ) {
         if let Some(route) = route.filter(|route| !route.is_empty()) {
-            found.add(route, Carrier::Route);
-            return found;
+            return self.add(route, Carrier::Route);
         }
-        found.add_path(uri, names.path);
-        if found.count == 0 {
+        self.add_path(uri, names.path);
+        if self.count == 0 {
             for header in cookies {
-                found.add_cookies(header, names.cookie);
+                self.add_cookies(header, names.cookie);
             }
         }
-        found
     }
 
     /// The session ids in the order they count; none when a route was given. None of them is empty.
@@ -113,8 +124,12 @@ impl<'r> Sessions<'r> {
         if name.is_empty() {
             return;
         }
-        let mut rest = until(uri, find(b'?', uri));
-        while let Some(at) = find(b';', rest) {
+        // Most paths have no parameters, which a look at many octets at once tells.
+        if every(uri, |octet| octet != b';') {
+            return;
+        }
+        let mut rest = until(uri, memchr::memchr(b'?', uri));
+        while let Some(at) = memchr::memchr(b';', rest) {
             rest = rest.get(at + 1..).unwrap_or_default();
             if let Some(value) = rest.strip_prefix(name).and_then(|value| value.strip_prefix(b"=")) {
                 let value = until(value, memchr::memchr2(b';', b'/', value));
@@ -134,7 +149,9 @@ impl<'r> Sessions<'r> {
         let mut searched = 0;
         // Often it is the only cookie, and a search would have to be prepared.
         let next = |rest: &[u8]| if rest.starts_with(name) { Some(0) } else { memmem::find(rest, name) };
-        while let Some(at) = header.get(searched..).and_then(next) {
+        // What is not longer than the name has no room for a value.
+        let long = |rest: &&[u8]| rest.len() > name.len();
+        while let Some(at) = header.get(searched..).filter(long).and_then(next) {
             let (start, end) = (searched + at, searched + at + name.len());
             searched = end;
             let before = start.checked_sub(1).and_then(|before| header.get(before));
@@ -144,7 +161,12 @@ impl<'r> Sessions<'r> {
             let rest = header.get(end..).unwrap_or_default();
             let skipped = rest.iter().take_while(|octet| is_blank(**octet)).count();
             let Some(value) = rest.get(skipped..).and_then(|rest| rest.strip_prefix(b"=")) else { continue };
-            let value = until(value, memchr::memchr2(b';', b',', value));
+            let ends = |octet| (octet == b';') | (octet == b',');
+            let value = if every(value, |octet| !ends(octet)) {
+                value
+            } else {
+                until(value, memchr::memchr2(b';', b',', value))
+            };
             searched = end + skipped + 1 + value.len();
             let value = unquoted(trim(value));
             if !value.is_empty() {
@@ -180,13 +202,6 @@ fn trim(mut text: &[u8]) -> &[u8] {
 
 fn unquoted(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).map_or(text, trim)
-}
-
-/// The first `octet` of a text. Paths and cookies are short, and for them a plain loop takes fewer instructions.
-#[inline]
-fn find(octet: u8, text: &[u8]) -> Option<usize> {
-    const SHORT: usize = 32;
-    if text.len() <= SHORT { text.iter().position(|it| *it == octet) } else { memchr::memchr(octet, text) }
 }
 
 #[cfg(test)]

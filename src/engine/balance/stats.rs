@@ -79,14 +79,13 @@ impl Base {
 }
 
 impl Stats {
-    /// A response was delivered: the times it took from the request on. `total`: `None` for what is no ordinary response.
-    pub fn served(&self, first_byte: Option<Duration>, total: Option<Duration>) {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        if let Some(time) = first_byte {
-            self.first_byte.record(micros(time));
+    /// A response was delivered: the microseconds it took from the request on. `total`: `None` for what is no ordinary response.
+    pub fn served(&self, first_byte: Option<u64>, total: Option<u64>) {
+        if let Some(micros) = first_byte {
+            self.first_byte.record(micros);
         }
-        if let Some(time) = total {
-            self.total.record(micros(time));
+        if let Some(micros) = total {
+            self.total.record(micros);
         }
     }
 

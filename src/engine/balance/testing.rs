@@ -73,6 +73,7 @@ pub(super) fn ask() -> Ask<'static> {
     Ask {
         route: None,
         sessions: &[],
+        owner: None,
         stateless: false,
         overrides: &[],
         key: 0,

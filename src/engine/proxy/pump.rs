@@ -375,6 +375,11 @@ impl<X: Exchange> Pump<X> {
 
     /// Handles everything that has been received. `Some` when the exchange is over.
     fn digest<H: Host>(&mut self, host: &mut H, manner: &Manner<'_>) -> Result<Option<bool>, Failure> {
+        if self.traffic.received == 0 && !self.exchange.sends_unasked() {
+            // An exchange that does nothing unasked has nothing to say before the first octet.
+            self.buffers.input.make_room(usize::MAX, 1);
+            return Ok(None);
+        }
         loop {
             let input = self.buffers.input.filled();
             let base = input.as_ptr() as usize;

@@ -409,6 +409,7 @@ impl Backend {
     }
 
     /// What the engine needs to know. `patience`: httpd's `Timeout`, where the worker sets no limit of its own.
+    #[inline]
     pub fn view(&self, patience: Duration) -> WorkerView<'_> {
         let (settings, view) = (&self.settings, &self.view);
         let timing = Timing { reply: view.reply, send: view.send.unwrap_or(patience), client: patience };

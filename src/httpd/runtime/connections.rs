@@ -47,6 +47,7 @@ enum Pending {
 
 impl<'w> Connections<'w> {
     /// Connections of `backend`.
+    #[inline]
     pub fn new(backend: &'w Backend) -> Self {
         Self {
             backend,

@@ -28,6 +28,10 @@ impl Rule for Latency {
         false
     }
 
+    fn weighs(&self) -> bool {
+        true
+    }
+
     fn cost(&self, member: &Member<'_>, weight: u64, now: Tick) -> u64 {
         let waiting = in_work(member);
         // One division for all: what has faded of the average, and the weight.

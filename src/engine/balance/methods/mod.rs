@@ -74,6 +74,11 @@ pub(super) trait Rule {
         true
     }
 
+    /// [`Rule::cost`] looks at the weight.
+    fn weighs(&self) -> bool {
+        false
+    }
+
     /// What is compared: the lowest wins. `weight`: thousandths of its full weight.
     fn cost(&self, member: &Member<'_>, _weight: u64, _now: Tick) -> u64 {
         member.state.value.load(Relaxed)

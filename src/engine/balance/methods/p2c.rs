@@ -14,6 +14,10 @@ impl Rule for P2C {
         false
     }
 
+    fn weighs(&self) -> bool {
+        true
+    }
+
     fn cost(&self, member: &Member<'_>, weight: u64, _now: Tick) -> u64 {
         load_of(in_work(member), member, weight)
     }
