@@ -559,7 +559,7 @@ mod tests {
             pace.note(false);
         }
         assert!(!pace.is_fast());
-        for _ in 0..5 {
+        for _ in 0..6 {
             pace.note(true);
         }
         assert!(pace.is_fast());

@@ -28,6 +28,7 @@ pub mod epoll;
 pub mod opening;
 pub mod peer;
 pub mod pool;
+mod raw_address;
 pub mod reactor;
 pub mod session;
 pub mod socket;

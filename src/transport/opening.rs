@@ -3,9 +3,8 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::socket::{
-    RawAddress, Socket, failure, local_address, pending_error, poll, set_blocking, start_connect,
-};
+use super::raw_address::RawAddress;
+use super::socket::{Socket, failure, local_address, pending_error, poll, set_blocking, start_connect};
 use crate::engine::exchange::LinkError;
 
 /// A socket that is being connected.

@@ -9,7 +9,7 @@ fn a_socket_connected_to_itself_is_refused() {
         let any = RawAddress::inet(&local.parse().unwrap());
         let fd = open(any.family()).unwrap();
         // SAFETY: the address is valid for the length passed.
-        if unsafe { libc::bind(fd.as_raw_fd(), any.pointer(), any.length) } != 0 {
+        if unsafe { libc::bind(fd.as_raw_fd(), any.pointer(), any.length()) } != 0 {
             continue; // no IPv6 here
         }
         let own = local_address(&fd).unwrap();

@@ -156,7 +156,8 @@ fn slow_sides(mpm: Mpm) {
         let before = memory();
         let mut socket = WebSocket::connect(httpd.port(), "/app/down");
         std::thread::sleep(std::time::Duration::from_millis(300)); // the backend fills what there is to fill
-        assert!(memory() < before + 4_000_000, "{before} {}", memory());
+        // Less than half of it is kept anywhere; a new process takes some megabytes for itself.
+        assert!(memory() < before + SIZE / 2, "{before} {}", memory());
         assert!(socket.rest().unwrap() == pattern(SIZE));
 
         let mut socket = WebSocket::connect(httpd.port(), "/app/up");
@@ -166,7 +167,8 @@ fn slow_sides(mpm: Mpm) {
             writer.shutdown(Shutdown::Write).unwrap();
         });
         std::thread::sleep(std::time::Duration::from_millis(300));
-        assert!(memory() < before + 4_000_000, "{before} {}", memory());
+        // Less than half of it is kept anywhere; a new process takes some megabytes for itself.
+        assert!(memory() < before + SIZE / 2, "{before} {}", memory());
         taken.send(()).unwrap();
         assert_eq!(socket.rest().unwrap(), b"all");
         sender.join().unwrap();
